@@ -1,5 +1,24 @@
 //! ONNX files: reading, graph queries, layer choice, surgery, weights.
 
+mod external;
+mod graph;
+mod head;
+mod layers;
+mod model;
+mod parameters;
+mod reinitialize;
+mod surgery;
+mod tensor;
+
+pub use graph::Graph;
+pub use head::Head;
+pub use layers::{Layer, LayerKind, Selection, choose_layers, match_layers};
+pub use model::Model;
+pub use parameters::{Parameter, WeightChange, WeightComparison, compare_weights};
+pub use reinitialize::reinitialized;
+pub use surgery::{Pooling, TappedLayer, with_outputs, with_pooled_outputs};
+pub use tensor::Tensor;
+
 #[allow(missing_docs, clippy::all)]
 pub mod proto {
     //! Message types generated from `proto/onnx.proto`.

@@ -1,0 +1,153 @@
+//! External data: weights that live in files beside the model.
+
+use std::collections::HashMap;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Component, Path, PathBuf};
+
+use super::proto::onnx::tensor_proto::DataLocation;
+use super::proto::onnx::{GraphProto, ModelProto, TensorProto};
+use crate::{Error, Result};
+
+/// Weights that are loaded into one message must fit it.
+const MAX_TOTAL: u64 = (1 << 31) - (1 << 24);
+
+/// The name of the first tensor with external data, if any.
+pub(super) fn first_name(proto: &ModelProto) -> Option<&str> {
+    fn visit(graph: &GraphProto) -> Option<&str> {
+        let own = graph.initializer.iter().find(|t| is_external(t)).map(|t| t.name());
+        own.or_else(|| {
+            let attributes = graph.node.iter().flat_map(|n| &n.attribute);
+            attributes.flat_map(|a| a.g.iter().chain(&a.graphs)).find_map(visit)
+        })
+    }
+    visit(&proto.graph)
+}
+
+fn is_external(tensor: &TensorProto) -> bool {
+    tensor.data_location() == DataLocation::EXTERNAL
+}
+
+/// Replaces each external tensor of `proto` by its values, read from files inside `folder`.
+pub(super) fn load(proto: &mut ModelProto, folder: &Path, model: &Path) -> Result<()> {
+    if first_name(proto).is_none() {
+        return Ok(());
+    }
+    let folder = folder
+        .canonicalize()
+        .map_err(|e| Error::file(model, format!("can't open its folder ({e})"), "check the path"))?;
+    let mut loader = Loader { folder, model, total: 0, files: HashMap::new() };
+    match proto.graph.as_mut() {
+        Some(graph) => loader.graph(graph),
+        None => Ok(()),
+    }
+}
+
+struct Loader<'a> {
+    folder: PathBuf,
+    model: &'a Path,
+    total: u64,
+    files: HashMap<PathBuf, (std::fs::File, u64)>,
+}
+
+impl Loader<'_> {
+    fn graph(&mut self, graph: &mut GraphProto) -> Result<()> {
+        for tensor in graph.initializer.iter_mut().filter(|t| is_external(t)) {
+            self.tensor(tensor)?;
+        }
+        for attribute in graph.node.iter_mut().flat_map(|n| &mut n.attribute) {
+            if let Some(inner) = attribute.g.as_mut() {
+                self.graph(inner)?;
+            }
+            for inner in &mut attribute.graphs {
+                self.graph(inner)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tensor(&mut self, tensor: &mut TensorProto) -> Result<()> {
+        let model = self.model;
+        let fail = |problem: String, remedy: &str| {
+            Err(Error::file(model, format!("external data of \"{}\" {problem}", tensor.name()), remedy))
+        };
+        let field = |key: &str| {
+            tensor.external_data.iter().find(|e| e.key() == key).map(|e| e.value().to_owned())
+        };
+        let number = |key: &str| match field(key) {
+            None => Ok(None),
+            Some(text) => text.trim().parse::<u64>().map(Some).map_err(|_| (key.to_owned(), text)),
+        };
+        let location = field("location").unwrap_or_default();
+        let path = match self.resolve(&location) {
+            Ok(path) => path,
+            Err(problem) => {
+                return fail(
+                    format!("points to \"{location}\", {problem}"),
+                    "external data must lie in the model's own folder; copy the complete export",
+                );
+            }
+        };
+        let (offset, length) = match (number("offset"), number("length")) {
+            (Ok(offset), Ok(length)) => (offset.unwrap_or(0), length),
+            (Err((key, text)), _) | (_, Err((key, text))) => {
+                return fail(format!("has the {key} \"{text}\""), "export the model again");
+            }
+        };
+        let (file, size) = match self.files.entry(path) {
+            std::collections::hash_map::Entry::Occupied(e) => e.into_mut(),
+            std::collections::hash_map::Entry::Vacant(e) => {
+                match std::fs::File::open(e.key()).and_then(|f| Ok((f.metadata()?.len(), f))) {
+                    Ok((size, file)) => e.insert((file, size)),
+                    Err(error) => {
+                        return fail(
+                            format!("can't be read from \"{location}\" ({error})"),
+                            "copy the complete export",
+                        );
+                    }
+                }
+            }
+        };
+        let length = length.unwrap_or(size.saturating_sub(offset));
+        if offset.checked_add(length).is_none_or(|end| end > *size) {
+            return fail(
+                format!("ends at {} in \"{location}\", which has {size} bytes", offset.saturating_add(length)),
+                "copy the complete export",
+            );
+        }
+        self.total = self.total.saturating_add(length);
+        if self.total > MAX_TOTAL {
+            return fail("exceeds 2 GiB in all".into(), "models of this size are not supported");
+        }
+        let mut bytes = Vec::new();
+        let read = file
+            .seek(SeekFrom::Start(offset))
+            .and_then(|_| file.take(length).read_to_end(&mut bytes));
+        if let Err(error) = read {
+            return fail(format!("can't be read from \"{location}\" ({error})"), "check the disk");
+        }
+        tensor.raw_data = Some(bytes);
+        tensor.data_location = None;
+        tensor.external_data.clear();
+        Ok(())
+    }
+
+    /// The real path of `location`, which must not leave the model's folder.
+    fn resolve(&self, location: &str) -> std::result::Result<PathBuf, String> {
+        let relative = Path::new(location);
+        let inside = relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+        if location.is_empty() || !inside {
+            return Err("which is outside the model's folder".into());
+        }
+        let real = self
+            .folder
+            .join(relative)
+            .canonicalize()
+            .map_err(|e| format!("which can't be opened ({e})"))?;
+        // A symbolic link may still lead outside.
+        if real.starts_with(&self.folder) {
+            Ok(real)
+        } else {
+            Err("which leads outside the model's folder".into())
+        }
+    }
+}
