@@ -3,7 +3,12 @@
 
 #![warn(missing_docs)]
 
+pub mod data;
 mod error;
+pub mod measures;
 pub mod onnx;
+pub mod report;
+pub mod runtime;
+pub mod verdict;
 
 pub use error::{Error, Result};

@@ -32,9 +32,9 @@ pub(super) fn load(proto: &mut ModelProto, folder: &Path, model: &Path) -> Resul
     if first_name(proto).is_none() {
         return Ok(());
     }
-    let folder = folder
-        .canonicalize()
-        .map_err(|e| Error::file(model, format!("can't open its folder ({e})"), "check the path"))?;
+    let folder = folder.canonicalize().map_err(|e| {
+        Error::file(model, format!("can't open its folder ({e})"), "check the path")
+    })?;
     let mut loader = Loader { folder, model, total: 0, files: HashMap::new() };
     match proto.graph.as_mut() {
         Some(graph) => loader.graph(graph),
@@ -68,7 +68,11 @@ impl Loader<'_> {
     fn tensor(&mut self, tensor: &mut TensorProto) -> Result<()> {
         let model = self.model;
         let fail = |problem: String, remedy: &str| {
-            Err(Error::file(model, format!("external data of \"{}\" {problem}", tensor.name()), remedy))
+            Err(Error::file(
+                model,
+                format!("external data of \"{}\" {problem}", tensor.name()),
+                remedy,
+            ))
         };
         let field = |key: &str| {
             tensor.external_data.iter().find(|e| e.key() == key).map(|e| e.value().to_owned())
@@ -110,7 +114,10 @@ impl Loader<'_> {
         let length = length.unwrap_or(size.saturating_sub(offset));
         if offset.checked_add(length).is_none_or(|end| end > *size) {
             return fail(
-                format!("ends at {} in \"{location}\", which has {size} bytes", offset.saturating_add(length)),
+                format!(
+                    "ends at {} in \"{location}\", which has {size} bytes",
+                    offset.saturating_add(length)
+                ),
                 "copy the complete export",
             );
         }
@@ -134,7 +141,8 @@ impl Loader<'_> {
     /// The real path of `location`, which must not leave the model's folder.
     fn resolve(&self, location: &str) -> std::result::Result<PathBuf, String> {
         let relative = Path::new(location);
-        let inside = relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+        let inside =
+            relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
         if location.is_empty() || !inside {
             return Err("which is outside the model's folder".into());
         }

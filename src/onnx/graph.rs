@@ -28,7 +28,11 @@ impl<'a> Graph<'a> {
         let graph = model.graph_proto();
         let nodes = graph.node.as_slice();
         let invalid = |problem: String| {
-            Error::file(model.path(), problem, "export the model again; onnx.checker names the fault")
+            Error::file(
+                model.path(),
+                problem,
+                "export the model again; onnx.checker names the fault",
+            )
         };
         let mut producer = HashMap::new();
         let mut consumers: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -75,7 +79,8 @@ impl<'a> Graph<'a> {
     fn count_weighted(&self) -> Vec<usize> {
         let weighted: Vec<usize> =
             self.order.iter().copied().filter(|&i| self.is_weighted(self.node(i))).collect();
-        let bit: HashMap<usize, usize> = weighted.iter().enumerate().map(|(b, &i)| (i, b)).collect();
+        let bit: HashMap<usize, usize> =
+            weighted.iter().enumerate().map(|(b, &i)| (i, b)).collect();
         let words = weighted.len().div_ceil(64);
         let mut sets = vec![vec![0u64; words]; self.nodes.len()];
         for &i in &self.order {
@@ -242,7 +247,8 @@ fn topological(nodes: &[NodeProto], producer: &HashMap<&str, usize>) -> Option<V
     let mut waiting = vec![0usize; nodes.len()];
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
     for (i, node) in nodes.iter().enumerate() {
-        let from: BTreeSet<usize> = reads(node).iter().filter_map(|n| producer.get(n).copied()).collect();
+        let from: BTreeSet<usize> =
+            reads(node).iter().filter_map(|n| producer.get(n).copied()).collect();
         waiting[i] = from.len();
         for p in from {
             readers[p].push(i);

@@ -128,8 +128,21 @@ fn residual_outputs<'a>(graph: &Graph<'a>) -> Vec<&'a str> {
 fn is_activation(op: &str) -> bool {
     matches!(
         op,
-        "Relu" | "LeakyRelu" | "PRelu" | "Elu" | "Selu" | "Celu" | "Clip" | "Sigmoid" | "Tanh"
-            | "HardSwish" | "HardSigmoid" | "Gelu" | "Mish" | "Softplus" | "Softsign"
+        "Relu"
+            | "LeakyRelu"
+            | "PRelu"
+            | "Elu"
+            | "Selu"
+            | "Celu"
+            | "Clip"
+            | "Sigmoid"
+            | "Tanh"
+            | "HardSwish"
+            | "HardSigmoid"
+            | "Gelu"
+            | "Mish"
+            | "Softplus"
+            | "Softsign"
     )
 }
 
@@ -142,8 +155,8 @@ fn activations_before<'a>(graph: &Graph<'a>, changes: Change) -> Vec<&'a str> {
 }
 
 fn changes_resolution(_: &Graph, node: &super::proto::onnx::NodeProto) -> bool {
-    let strided = super::graph::attribute(node, "strides")
-        .is_some_and(|a| a.ints.iter().any(|&s| s > 1));
+    let strided =
+        super::graph::attribute(node, "strides").is_some_and(|a| a.ints.iter().any(|&s| s > 1));
     match node.op_type() {
         "MaxPool" | "AveragePool" | "Conv" => strided,
         "GlobalAveragePool" | "GlobalMaxPool" => true,
@@ -204,10 +217,7 @@ fn unknown(graph: &Graph, pattern: &str, names: &[&str]) -> Error {
     Error::input(
         format!("--layers {pattern}"),
         format!("{} has no such activation", graph.model().path().display()),
-        format!(
-            "the nearest are {}; `audit inspect` lists the layers",
-            near.join(", ")
-        ),
+        format!("the nearest are {}; `audit inspect` lists the layers", near.join(", ")),
     )
 }
 

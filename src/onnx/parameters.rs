@@ -37,7 +37,8 @@ impl Parameter<'_> {
         match (self.flipped, self.tensor.dims()) {
             (true, &[rows, columns]) => {
                 let (rows, columns) = (rows as usize, columns as usize);
-                (0..columns).flat_map(|c| (0..rows).map(move |r| (r, c)))
+                (0..columns)
+                    .flat_map(|c| (0..rows).map(move |r| (r, c)))
                     .filter_map(|(r, c)| values.get(r * columns + c).copied())
                     .collect()
             }
@@ -123,7 +124,8 @@ fn stored_in_by_out(node: &NodeProto, slot: usize) -> bool {
 fn depth_first(graph: &Graph, tensor: &str) -> Vec<usize> {
     let mut order = Vec::new();
     let mut entered = HashSet::new();
-    let mut stack: Vec<(usize, bool)> = graph.producer(tensor).map(|i| (i, false)).into_iter().collect();
+    let mut stack: Vec<(usize, bool)> =
+        graph.producer(tensor).map(|i| (i, false)).into_iter().collect();
     while let Some((index, done)) = stack.pop() {
         if done {
             order.push(index);
@@ -190,16 +192,13 @@ pub fn compare_weights(
             },
         })
         .collect();
-    WeightComparison {
-        encoder_identical: all_kept(true),
-        head_identical: all_kept(false),
-        changes,
-    }
+    WeightComparison { encoder_identical: all_kept(true), head_identical: all_kept(false), changes }
 }
 
 /// For each of `own` the index of its partner in `theirs`.
 fn pair(own: &[Parameter], theirs: &[Parameter]) -> Vec<Option<usize>> {
-    let by_name: HashMap<&str, usize> = theirs.iter().enumerate().map(|(i, p)| (p.name, i)).collect();
+    let by_name: HashMap<&str, usize> =
+        theirs.iter().enumerate().map(|(i, p)| (p.name, i)).collect();
     let named: Vec<Option<usize>> = own
         .iter()
         .map(|p| by_name.get(p.name).copied().filter(|&i| theirs[i].shape() == p.shape()))

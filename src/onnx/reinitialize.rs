@@ -60,14 +60,22 @@ fn role(op: &str, slot: usize, tensor: Tensor) -> Option<Role> {
     }
     match (op, slot) {
         ("Conv", 1) => Some(Role::Weight(product(&dims[1.min(dims.len())..]))),
-        ("ConvTranspose", 1) => Some(Role::Weight(product(dims) / product(&dims[..2.min(dims.len())]))),
+        ("ConvTranspose", 1) => {
+            Some(Role::Weight(product(dims) / product(&dims[..2.min(dims.len())])))
+        }
         // Either orientation is close enough for a floor; square in most layers.
-        ("Gemm" | "MatMul", 1) => Some(Role::Weight(dims.iter().copied().min().unwrap_or(1) as usize)),
+        ("Gemm" | "MatMul", 1) => {
+            Some(Role::Weight(dims.iter().copied().min().unwrap_or(1) as usize))
+        }
         ("Conv" | "ConvTranspose" | "Gemm", 2) => Some(Role::Zero),
         ("BatchNormalization", 1 | 4) => Some(Role::One),
         ("BatchNormalization", 2 | 3) => Some(Role::Zero),
-        ("LayerNormalization" | "InstanceNormalization" | "GroupNormalization", 1) => Some(Role::One),
-        ("LayerNormalization" | "InstanceNormalization" | "GroupNormalization", 2) => Some(Role::Zero),
+        ("LayerNormalization" | "InstanceNormalization" | "GroupNormalization", 1) => {
+            Some(Role::One)
+        }
+        ("LayerNormalization" | "InstanceNormalization" | "GroupNormalization", 2) => {
+            Some(Role::Zero)
+        }
         ("Add", _) if dims.len() == 1 => Some(Role::Zero),
         ("Add" | "Concat" | "Expand", _) => Some(Role::Embedding),
         _ => None,

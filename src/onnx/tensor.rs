@@ -27,10 +27,7 @@ impl<'a> Tensor<'a> {
 
     /// Number of values; `None` when the shape is negative or overflows.
     pub fn len(&self) -> Option<usize> {
-        self.proto
-            .dims
-            .iter()
-            .try_fold(1usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?))
+        self.proto.dims.iter().try_fold(1usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?))
     }
 
     /// Whether the tensor holds no values.

@@ -1,0 +1,11 @@
+//! The report: its type, and one renderer per file.
+
+mod html;
+mod json;
+mod model;
+mod text;
+
+pub use html::html;
+pub use json::{from_json, to_json};
+pub use model::{ModelSummary, Models, Report, SCHEMA, Tool};
+pub use text::text;

@@ -1,0 +1,6 @@
+//! stub
+use super::Report;
+/// stub
+pub fn text(_: &Report) -> String {
+    String::new()
+}

@@ -1,0 +1,267 @@
+//! What was measured: the part of a report that a verdict is drawn from.
+//!
+//! A value that could not be computed is `None`, and the `status` beside it says why.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::measures::Status;
+use crate::onnx::LayerKind;
+
+/// The same quantity for each model; `reference` is `None` when no reference was given.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PerModel<T> {
+    /// The model before unlearning.
+    pub original: T,
+    /// The model after unlearning.
+    pub unlearned: T,
+    /// The model retrained without the forget set.
+    pub reference: Option<T>,
+}
+
+/// The same quantity on the forget and the retain set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PerSet<T> {
+    /// On the forget set.
+    pub forget: T,
+    /// On the retain set.
+    pub retain: T,
+}
+
+/// What a report says of the samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DataEvidence {
+    /// The file.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Number of classes the models tell apart.
+    pub classes: usize,
+    /// Classes to be forgotten; empty when samples, not classes, are to be forgotten.
+    pub forget_classes: Vec<usize>,
+    /// SHA-256 of the resolved split.
+    pub split_sha256: String,
+    /// Sample counts of the split on which probes and centres are fitted.
+    pub fit: PerSet<usize>,
+    /// Sample counts of the split on which everything is measured.
+    pub eval: PerSet<usize>,
+}
+
+/// What changed in the weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WeightEvidence {
+    /// Every weight upstream of the classifier head stands unchanged in the unlearned model.
+    pub encoder_identical: bool,
+    /// Every weight of the head stands unchanged in the unlearned model.
+    pub head_identical: bool,
+    /// One entry a parameter of the original.
+    pub layers: Vec<ParameterChange>,
+}
+
+/// How one parameter changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ParameterChange {
+    /// The initializer's name in the original.
+    pub name: String,
+    /// `|unlearned - original| / |original|`; `null` when it has no counterpart.
+    pub relative_change: Option<f64>,
+}
+
+/// Accuracy of a model's outputs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutputAccuracy {
+    /// On the split that probes are fitted on.
+    pub fit: Accuracy,
+    /// On the split that is measured.
+    pub eval: Accuracy,
+}
+
+/// Fraction of samples whose predicted class is the true one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Accuracy {
+    /// Over the forget set.
+    pub forget_accuracy: Option<f64>,
+    /// Over the retain set.
+    pub retain_accuracy: Option<f64>,
+}
+
+/// Linear CKA of one set of samples.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CkaEvidence {
+    /// Debiased (Szekely and Rizzo 2014); may be negative.
+    pub debiased: Option<f64>,
+    /// Biased (Kornblith et al. 2019), for comparison with published figures.
+    pub biased: Option<f64>,
+    /// Mean of the debiased value under random pairing of the samples.
+    pub null_mean: Option<f64>,
+    /// Its standard deviation.
+    pub null_sd: Option<f64>,
+    /// Whether the values could be computed.
+    pub status: Status,
+}
+
+/// CKA on the forget set, the retain set and both together.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CkaBySet {
+    /// On the forget set.
+    pub forget: CkaEvidence,
+    /// On the retain set.
+    pub retain: CkaEvidence,
+    /// On both together.
+    pub all: CkaEvidence,
+}
+
+/// What a linear probe on one layer recovers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProbeEvidence {
+    /// Probe accuracy on forget samples.
+    pub forget_accuracy: Option<f64>,
+    /// Probe accuracy on retain samples.
+    pub retain_accuracy: Option<f64>,
+    /// 95 % bootstrap interval of the forget accuracy.
+    pub forget_ci: Option<[f64; 2]>,
+    /// Whether the probe could be fitted.
+    pub status: Status,
+}
+
+/// The probes of one layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProbesEvidence {
+    /// On the original's features.
+    pub original: ProbeEvidence,
+    /// On the unlearned model's features.
+    pub unlearned: ProbeEvidence,
+    /// On the reference's features.
+    pub reference: Option<ProbeEvidence>,
+    /// On the features of the same graph with fresh random weights.
+    pub floor: Option<ProbeEvidence>,
+}
+
+/// A number with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Interval {
+    /// Point estimate.
+    pub value: Option<f64>,
+    /// 95 % bootstrap interval.
+    pub ci: Option<[f64; 2]>,
+    /// Whether it could be computed.
+    pub status: Status,
+}
+
+/// Few-shot accuracies of one model at one layer, an entry a number of shots.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FewShotAccuracy {
+    /// Mean over the forget classes.
+    pub forget: Vec<Option<f64>>,
+    /// Mean over the retain classes.
+    pub retain: Vec<Option<f64>>,
+}
+
+/// Few-shot recovery at one layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FewShotEvidence {
+    /// How many fit samples stand for a class.
+    pub shots: Vec<usize>,
+    /// The original's accuracies.
+    pub original: FewShotAccuracy,
+    /// The unlearned model's accuracies.
+    pub unlearned: FewShotAccuracy,
+    /// The reference's accuracies.
+    pub reference: Option<FewShotAccuracy>,
+    /// `((forget - mean retain) unlearned - the same for the original) / spread of the retain
+    /// classes`: near 0 for a class that is still in the features, well below for a forgotten one.
+    pub effect: Option<f64>,
+    /// 95 % bootstrap interval of the effect.
+    pub effect_ci: Option<[f64; 2]>,
+    /// The spread that the effect is measured in.
+    pub spread: Option<f64>,
+    /// Whether the effect could be computed.
+    pub status: Status,
+}
+
+/// How far the unlearned model's recovery exceeds the reference's, at one layer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReferenceGap {
+    /// Probe accuracy on forget samples, unlearned minus reference.
+    pub probe: Interval,
+    /// Few-shot accuracy on forget samples, unlearned minus reference.
+    pub few_shot: Interval,
+}
+
+/// How much variance the forget set has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SpreadEvidence {
+    /// Trace of the covariance on the forget set over that on all samples.
+    pub relative_trace: Option<f64>,
+    /// Exponential of the entropy of the covariance's eigenvalues on the forget set.
+    pub effective_rank: Option<f64>,
+}
+
+/// Everything measured at one layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LayerEvidence {
+    /// The tensor's name in the original.
+    pub name: String,
+    /// Its counterpart in the unlearned model.
+    pub unlearned_name: String,
+    /// Its counterpart in the reference.
+    pub reference_name: Option<String>,
+    /// Why it was chosen.
+    pub kind: LayerKind,
+    /// Weighted nodes upstream over those upstream of the head's input: 0 shallow, 1 deep.
+    pub depth: f64,
+    /// Length of the pooled feature vector.
+    pub width: usize,
+    /// Original against unlearned.
+    pub cka: CkaBySet,
+    /// Original against reference.
+    pub cka_reference: Option<CkaBySet>,
+    /// Linear probes.
+    pub probe: ProbesEvidence,
+    /// `(unlearned - base) / (original - base)` of the probes' forget accuracy; base is the
+    /// reference, else the floor.
+    pub recovered_fraction: Interval,
+    /// Accuracy of the nearest class centre.
+    pub nearest_center: PerModel<Accuracy>,
+    /// Few-shot recovery.
+    pub few_shot: FewShotEvidence,
+    /// Recovery beyond the reference's.
+    pub reference_gap: Option<ReferenceGap>,
+    /// Variance left on the forget set.
+    pub spread: PerModel<SpreadEvidence>,
+}
+
+/// Angles between class means and classifier rows of one model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MisalignmentEvidence {
+    /// `1 - cos(class mean - global mean, classifier row)`, a class each.
+    pub per_class: Vec<Option<f64>>,
+    /// Mean over the forget classes.
+    pub forget: Option<f64>,
+    /// Mean over the retain classes.
+    pub retain: Option<f64>,
+}
+
+/// How features and classifier fit together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HeadEvidence {
+    /// The weight initializer of the original's last linear layer.
+    pub name: String,
+    /// Angles between class means and classifier rows.
+    pub misalignment: PerModel<MisalignmentEvidence>,
+    /// How often the outputs and the nearest class centre disagree.
+    pub mismatch: PerModel<PerSet<Option<f64>>>,
+}
+
+/// All evidence, borrowed from a report.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The samples, where there were any.
+    pub data: Option<&'a DataEvidence>,
+    /// The weights.
+    pub weights: &'a WeightEvidence,
+    /// The outputs.
+    pub outputs: Option<&'a PerModel<OutputAccuracy>>,
+    /// The layers, shallow to deep; the last is the head's input.
+    pub layers: &'a [LayerEvidence],
+}

@@ -1,0 +1,101 @@
+//! Findings and the label they lead to.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How much a rule weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Reported, does not decide.
+    Warn,
+    /// Decides.
+    Error,
+}
+
+/// What came of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The evidence meets the rule.
+    Passed,
+    /// The evidence breaks the rule.
+    Failed,
+    /// The evidence is missing or too weak to tell.
+    Undecided,
+}
+
+/// One rule applied to the evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// Kebab-case id.
+    pub rule: String,
+    /// How much it weighs.
+    pub level: Level,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The layer concerned, where there is one.
+    pub layer: Option<String>,
+    /// One sentence.
+    pub message: String,
+    /// What the policy asks for.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+}
+
+/// What the audit concludes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Label {
+    /// Forgotten in the outputs and in the features, as far as was measured.
+    Erased,
+    /// The outputs are silent, the features still know.
+    Superficial,
+    /// The outputs still show it.
+    NotForgotten,
+    /// What was to be kept is lost.
+    Damaged,
+    /// The evidence does not decide.
+    Inconclusive,
+}
+
+impl Label {
+    /// The label as it is written in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Erased => "erased",
+            Self::Superficial => "superficial",
+            Self::NotForgotten => "not-forgotten",
+            Self::Damaged => "damaged",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+
+    /// Whether the policy passes: only what is shown to be erased does.
+    pub fn passes(self) -> bool {
+        self == Self::Erased
+    }
+
+    /// The conclusion in one sentence.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Erased => "The forget set is gone from the outputs and from the features.",
+            Self::Superficial => {
+                "The forgetting is superficial: the outputs are silent, the features still know."
+            }
+            Self::NotForgotten => "The forget set is not forgotten: the outputs still show it.",
+            Self::Damaged => "The model is damaged: it lost what it was to keep.",
+            Self::Inconclusive => "The evidence does not decide whether the forget set is gone.",
+        }
+    }
+}
+
+/// The label and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// The label.
+    pub label: Label,
+    /// Sentences; where nothing is decided they say what would settle it.
+    pub reasons: Vec<String>,
+}
