@@ -155,14 +155,22 @@ fn one_line(message: &str) -> String {
     }
 }
 
-/// A tensor to feed: row-major values, converted to the model's element type.
-pub struct Feed {
+/// Values of a batch, row-major.
+pub enum BatchValues {
+    /// For float inputs of any precision.
+    Float(Vec<f32>),
+    /// For integer inputs: token ids, masks.
+    Integer(Vec<i64>),
+}
+
+/// A tensor to feed; values are converted to the model's precision.
+pub struct Batch {
     /// The graph input's name.
     pub name: String,
     /// Shape, batch first.
     pub shape: Vec<usize>,
     /// Values.
-    pub values: Vec<f32>,
+    pub values: BatchValues,
 }
 
 /// A tensor that came back.
@@ -213,7 +221,7 @@ impl Session {
     ///
     /// # Errors
     /// When the runtime refuses the batch or an output is no numeric tensor.
-    pub fn run(&mut self, feeds: Vec<Feed>, names: &[String]) -> Result<Vec<Output>> {
+    pub fn run(&mut self, feeds: Vec<Batch>, names: &[String]) -> Result<Vec<Output>> {
         let subject = self.subject.display().to_string();
         let refused = |e: ort::Error| {
             Error::runtime(
@@ -249,35 +257,41 @@ impl Session {
 }
 
 fn to_value(
-    feed: Feed,
+    batch: Batch,
     element: TensorElementType,
     subject: &Path,
 ) -> Result<ort::Result<DynValue>> {
-    let Feed { name, shape, values } = feed;
-    Ok(match element {
-        TensorElementType::Float32 => Tensor::from_array((shape, values)).map(|t| t.into_dyn()),
-        TensorElementType::Float64 => {
+    let Batch { name, shape, values } = batch;
+    Ok(match (element, values) {
+        (TensorElementType::Float32, BatchValues::Float(values)) => {
+            Tensor::from_array((shape, values)).map(|t| t.into_dyn())
+        }
+        (TensorElementType::Float64, BatchValues::Float(values)) => {
             let values: Vec<f64> = values.into_iter().map(f64::from).collect();
             Tensor::from_array((shape, values)).map(|t| t.into_dyn())
         }
-        TensorElementType::Float16 => {
+        (TensorElementType::Float16, BatchValues::Float(values)) => {
             let values: Vec<half::f16> = values.into_iter().map(half::f16::from_f32).collect();
             Tensor::from_array((shape, values)).map(|t| t.into_dyn())
         }
-        // f32 holds whole numbers exactly up to 2^24, more than any vocabulary.
-        TensorElementType::Int64 => {
-            let values: Vec<i64> = values.into_iter().map(|v| v as i64).collect();
+        (TensorElementType::Int64, BatchValues::Integer(values)) => {
             Tensor::from_array((shape, values)).map(|t| t.into_dyn())
         }
-        TensorElementType::Int32 => {
-            let values: Vec<i32> = values.into_iter().map(|v| v as i32).collect();
+        (TensorElementType::Int32, BatchValues::Integer(values)) => {
+            // Token ids fit; a value that doesn't is beyond any vocabulary and refused downstream.
+            let narrow = |v| i32::try_from(v).unwrap_or(i32::MAX);
+            let values: Vec<i32> = values.into_iter().map(narrow).collect();
             Tensor::from_array((shape, values)).map(|t| t.into_dyn())
         }
-        other => {
+        (element, values) => {
+            let given = match values {
+                BatchValues::Float(_) => "floats or images",
+                BatchValues::Integer(_) => "integers",
+            };
             return Err(Error::file(
                 subject,
-                format!("the input \"{name}\" wants {other}, which audit can't feed"),
-                "export the model with a float or integer input",
+                format!("the input \"{name}\" wants {element}, the data holds {given}"),
+                "save the array with the element type that the model's input has",
             ));
         }
     })
