@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod error;
+pub mod measures;
 pub mod onnx;
 
 pub use error::{Error, Result};
