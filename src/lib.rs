@@ -3,6 +3,7 @@
 
 #![warn(missing_docs)]
 
+pub mod data;
 mod error;
 pub mod onnx;
 
