@@ -26,6 +26,16 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// The first samples, repeated where there are too few: enough to see shapes.
+    ///
+    /// # Errors
+    /// When the samples don't fit an input.
+    pub fn trial(&self, inputs: &[InputSpec], samples: usize) -> Result<Vec<Batch>> {
+        let count = self.data.part(Part::Train)?.len().max(1);
+        let rows: Vec<usize> = (0..samples).map(|i| i % count).collect();
+        self.feeds(Part::Train, inputs, &rows)
+    }
+
     /// The batch `rows` of one part for every input.
     ///
     /// # Errors

@@ -4,4 +4,4 @@ mod collect;
 mod taps;
 
 pub use collect::{Activations, Progress, Source, collect};
-pub use taps::{Tap, batch_size, find_taps};
+pub use taps::{Tap, Trial, batch_size, find_taps};

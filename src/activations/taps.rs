@@ -1,9 +1,8 @@
 //! From tensor names to taps: a look at real shapes decides how each tensor is pooled.
 
-use super::collect::Source;
-use crate::data::Part;
+use crate::data::InputSpec;
 use crate::onnx::{Graph, Head, Model, Pooling, TappedLayer, with_outputs};
-use crate::runtime::{Output, Runtime, Session};
+use crate::runtime::{Batch, Output, Runtime, Session};
 use crate::{Error, Result};
 
 /// A tensor that can be tapped.
@@ -38,6 +37,9 @@ pub fn batch_size(session: &Session, model: &Model, wanted: usize) -> Result<usi
     Ok(fixed.unwrap_or(wanted))
 }
 
+/// Makes a batch of so many samples for the given inputs.
+pub type Trial<'a> = &'a dyn Fn(&[InputSpec], usize) -> Result<Vec<Batch>>;
+
 /// Looks at the shapes of `tensors` on a few samples and decides how each is pooled.
 ///
 /// The inner error says why a tensor can't be tapped.
@@ -49,14 +51,12 @@ pub fn find_taps(
     graph: &Graph,
     head: &Head,
     tensors: &[String],
-    source: &Source,
+    trial: Trial,
 ) -> Result<Vec<std::result::Result<Tap, String>>> {
     let model = graph.model();
     let mut session = runtime.plain_session(&with_outputs(model, tensors))?;
     let batch = batch_size(&session, model, TRIAL)?;
-    let count = source.data.part(Part::Train)?.len().max(1);
-    let rows: Vec<usize> = (0..batch).map(|i| i % count).collect();
-    let feeds = source.feeds(Part::Train, &session.inputs(), &rows)?;
+    let feeds = trial(&session.inputs(), batch)?;
     let outputs = session.run(feeds, tensors)?;
     Ok(tensors.iter().zip(outputs).map(|(t, o)| tap(graph, head, t, &o, batch)).collect())
 }

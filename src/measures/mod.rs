@@ -40,6 +40,21 @@ pub enum Status {
     NotConverged,
 }
 
+impl Status {
+    /// The status as it is written in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::TooFewSamples => "too-few-samples",
+            Self::TooFewClasses => "too-few-classes",
+            Self::Degenerate => "degenerate",
+            Self::NonFinite => "non-finite",
+            Self::Undefined => "undefined",
+            Self::NotConverged => "not-converged",
+        }
+    }
+}
+
 /// Features with the true labels of their samples.
 #[derive(Clone, Copy, Debug)]
 pub struct Labelled<'a> {

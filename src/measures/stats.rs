@@ -24,7 +24,7 @@ pub const MIN_SAMPLES: usize = 5;
 pub const MIN_DROP: f64 = 0.02;
 
 /// A value with its 95 % interval.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// The point estimate.
     pub value: Option<f64>,

@@ -22,6 +22,16 @@ pub struct Parameter<'a> {
 }
 
 impl Parameter<'_> {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.tensor.len().unwrap_or(0)
+    }
+
+    /// Whether it holds no values; never true of a parameter found in a graph.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Shape in canonical orientation.
     fn shape(&self) -> Vec<i64> {
         let mut dims = self.tensor.dims().to_vec();
