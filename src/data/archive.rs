@@ -104,10 +104,9 @@ impl<R: Read + Seek> Archive<R> {
         if size > MAX_DIRECTORY {
             return Err(broken("the zip directory is unreasonably large"));
         }
-        let directory =
-            read_at(&mut reader, offset, size).map_err(|e| unreadable(subject, &e))?;
-        let members = parse_directory(&directory)
-            .ok_or_else(|| broken("the zip directory is damaged"))?;
+        let directory = read_at(&mut reader, offset, size).map_err(|e| unreadable(subject, &e))?;
+        let members =
+            parse_directory(&directory).ok_or_else(|| broken("the zip directory is damaged"))?;
         let mut names = BTreeSet::new();
         if let Some(twice) = members.iter().find(|m| !names.insert(m.name.as_str())) {
             return Err(Error::input(
@@ -281,10 +280,7 @@ fn read_at(reader: &mut (impl Read + Seek), offset: u64, len: u64) -> io::Result
 }
 
 /// Offset and size of the directory, from the record that ends the file.
-fn find_directory(
-    reader: &mut (impl Read + Seek),
-    len: u64,
-) -> io::Result<Option<(u64, u64)>> {
+fn find_directory(reader: &mut (impl Read + Seek), len: u64) -> io::Result<Option<(u64, u64)>> {
     let longest = (EOCD_LEN + usize::from(u16::MAX) + ZIP64_LOCATOR_LEN) as u64;
     let tail_offset = len.saturating_sub(longest);
     let tail = read_at(reader, tail_offset, len - tail_offset)?;

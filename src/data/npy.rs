@@ -158,9 +158,8 @@ fn read_header(reader: &mut dyn Read, subject: &str) -> Result<Header> {
         return Err(io(io::ErrorKind::UnexpectedEof.into()));
     }
     let text = String::from_utf8(text).map_err(|_| broken("the header is not text".to_owned()))?;
-    let fields = Fields::parse(&text).map_err(|(problem, remedy)| {
-        Error::input(subject, problem, remedy)
-    })?;
+    let fields =
+        Fields::parse(&text).map_err(|(problem, remedy)| Error::input(subject, problem, remedy))?;
     let (kind, big_endian) = parse_type(&fields.descr).ok_or_else(|| {
         let descr = &fields.descr;
         let object = descr.contains('O');
@@ -274,11 +273,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn boolean(&mut self) -> Option<bool> {
-        if self.eat("True").is_some() {
-            Some(true)
-        } else {
-            self.eat("False").map(|()| false)
-        }
+        if self.eat("True").is_some() { Some(true) } else { self.eat("False").map(|()| false) }
     }
 
     fn tuple(&mut self) -> Option<Vec<usize>> {
@@ -323,9 +318,7 @@ impl Source<'_> {
         convert: impl Fn([u8; N]) -> T,
     ) -> Result<Vec<T>, Fault> {
         let mut values = Vec::new();
-        values
-            .try_reserve_exact(self.count.min(self.reserve))
-            .map_err(|_| Fault::Memory)?;
+        values.try_reserve_exact(self.count.min(self.reserve)).map_err(|_| Fault::Memory)?;
         let mut buffer = vec![[0u8; N]; CHUNK.min(self.count.saturating_mul(N)).div_ceil(N)];
         let mut left = self.count;
         while left > 0 {

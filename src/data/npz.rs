@@ -36,9 +36,11 @@ pub fn from_bytes(bytes: &[u8], model_inputs: &[&str]) -> Result<Data> {
 pub(crate) fn open(path: &Path) -> Result<File> {
     let subject = path.display().to_string();
     let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::file(path, "no such file", "check the path; it is relative to the working directory")
-        }
+        std::io::ErrorKind::NotFound => Error::file(
+            path,
+            "no such file",
+            "check the path; it is relative to the working directory",
+        ),
         _ => unreadable(&subject, &error),
     })?;
     if metadata.is_dir() {
@@ -107,10 +109,7 @@ fn read<R: Read + Seek>(
         let labels = array(format!("y{suffix}"), Purpose::Labels)?;
         let mut inputs = Vec::new();
         for name in &names {
-            inputs.push((
-                (*name).to_owned(),
-                array(format!("{name}{suffix}"), Purpose::Input)?,
-            ));
+            inputs.push(((*name).to_owned(), array(format!("{name}{suffix}"), Purpose::Input)?));
         }
         sets.push(Dataset::new(inputs, &labels)?);
     }
