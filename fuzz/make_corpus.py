@@ -122,7 +122,7 @@ def onnx_seeds():
     location = field(13, field(1, "location") + field(2, "../../../etc/passwd")) + field(14, 1)
     yield "external_path", model(tensor("w", (2, 3), b"") + location)
     nested = b""
-    for _ in range(200):
+    for _ in range(130):
         # GraphProto in AttributeProto.g in NodeProto.attribute in GraphProto.node.
         nested = field(1, field(4, "If") + field(5, field(1, "then_branch") + field(6, nested) + field(20, 5)))
     yield "nested_graphs", field(1, 8) + field(7, nested)

@@ -147,7 +147,8 @@ mod tests {
         use Order::{Interleaved, Planes};
         let n = None;
         let s = Some;
-        let cases: &[(&[usize], &[Option<usize>], &[usize], Option<Order>)] = &[
+        type Case<'a> = (&'a [usize], &'a [Option<usize>], &'a [usize], Option<Order>);
+        let cases: &[Case] = &[
             (&[3, 32, 32], &[s(3), s(32), s(32)], &[3, 32, 32], None),
             (&[32, 32, 3], &[s(3), s(32), s(32)], &[3, 32, 32], Some(Interleaved)),
             (&[32, 32, 3], &[s(32), s(32), s(3)], &[32, 32, 3], None),

@@ -92,10 +92,15 @@ fn a_shape_of_terabytes_is_refused_before_anything_is_reserved() {
 
 #[test]
 fn a_declared_size_does_not_reserve_memory() {
-    // Header and declaration agree on 4 TiB; only 16 bytes come.
+    // Header and declaration agree on 4 TiB; only 16 bytes are there.
     let shape = [1usize << 40];
     let bytes = npy("<f4", &shape, &[0; 16]);
     let declared = (bytes.len() as u64 - 16) + (4u64 << 40);
+    let error = read(&mut &bytes[..], declared, 64, "d.npz: x", Purpose::Input).unwrap_err();
+    assert!(error.to_string().contains("do not fit into memory"), "{error}");
+    // The same with 8 GiB, which may be held once they are there.
+    let bytes = npy("<f4", &[2 << 30], &[0; 16]);
+    let declared = (bytes.len() as u64 - 16) + (8u64 << 30);
     let error = read(&mut &bytes[..], declared, 64, "d.npz: x", Purpose::Input).unwrap_err();
     assert!(error.to_string().contains("ends early"), "{error}");
 }

@@ -70,10 +70,11 @@ fn read<R: Read + Seek>(
         .collect();
     let has = |key: &str| keys.contains_key(key);
     let two_sets = has("y_train") || !has("y");
-    let suffixes: &[&str] = if two_sets { &["_train", "_test"] } else { &[""] };
+    let (first, suffixes): (&str, &[&str]) =
+        if two_sets { ("_train", &["_train", "_test"]) } else { ("", &[""]) };
 
     let all_named = !model_inputs.is_empty()
-        && model_inputs.iter().all(|name| has(&format!("{name}{}", suffixes[0])));
+        && model_inputs.iter().all(|name| has(&format!("{name}{}", first)));
     let names: Vec<&str> = if all_named {
         model_inputs.to_vec()
     } else if model_inputs.len() <= 1 {

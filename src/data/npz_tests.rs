@@ -146,7 +146,7 @@ fn an_unreadable_file_is_told_so() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("secret.npz");
     std::fs::write(&path, npz(&contract())).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o0)).unwrap();
     // Root reads everything.
     if let Err(error) = from_path(&path, &[]) {
         assert!(error.to_string().to_lowercase().contains("permission denied"), "{error}");
