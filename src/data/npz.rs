@@ -12,7 +12,9 @@ use super::npy::{self, Purpose};
 use super::{Data, Dataset};
 use crate::{Error, Result};
 
-/// Reads a file. `model_inputs` are the graph's input names; see [`read`] for how they are used.
+/// Reads a file. Each of `model_inputs`, the graph's input names, is looked for as a key, with
+/// `_train` and `_test` or, beside a `y`, without; only where there are no such keys and the model
+/// has one input does `x` stand for it.
 ///
 /// # Errors
 /// A file that is missing, a folder, unreadable or no sound `.npz`; arrays that are missing, no
@@ -52,10 +54,7 @@ pub(crate) fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|error| unreadable(&subject, &error))
 }
 
-/// Which arrays are read, by the keys that are there.
-///
-/// Each of `model_inputs` is looked for by name, with `_train` and `_test` or without; only where
-/// there are no such keys and the model has one input does `x` stand for it.
+/// Only the arrays that are wanted are read; others may be of any type.
 fn read<R: Read + Seek>(
     reader: R,
     subject: &str,
