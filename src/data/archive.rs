@@ -25,11 +25,13 @@ const EOCD_LEN: usize = 22;
 const ZIP64_LOCATOR: &[u8] = b"PK\x06\x07";
 const ZIP64_LOCATOR_LEN: usize = 20;
 const ZIP64_EOCD: &[u8] = b"PK\x06\x06";
-const ZIP64_EOCD_LEN: usize = 56;
+const ZIP64_EOCD_LEN: u64 = 56;
+/// Room for locator, end record and the longest comment.
+const LONGEST_END: u64 = 20 + 22 + 0xffff;
 const ENTRY: &[u8] = b"PK\x01\x02";
 const ENTRY_LEN: usize = 46;
 const LOCAL: &[u8] = b"PK\x03\x04";
-const LOCAL_LEN: usize = 30;
+const LOCAL_LEN: u64 = 30;
 
 /// How much a reader is willing to unpack.
 #[derive(Debug, Clone, Copy)]
@@ -104,10 +106,9 @@ impl<R: Read + Seek> Archive<R> {
         if size > MAX_DIRECTORY {
             return Err(broken("the zip directory is unreasonably large"));
         }
-        let directory =
-            read_at(&mut reader, offset, size).map_err(|e| unreadable(subject, &e))?;
-        let members = parse_directory(&directory)
-            .ok_or_else(|| broken("the zip directory is damaged"))?;
+        let directory = read_at(&mut reader, offset, size).map_err(|e| unreadable(subject, &e))?;
+        let members =
+            parse_directory(&directory).ok_or_else(|| broken("the zip directory is damaged"))?;
         let mut names = BTreeSet::new();
         if let Some(twice) = members.iter().find(|m| !names.insert(m.name.as_str())) {
             return Err(Error::input(
@@ -170,11 +171,9 @@ impl<R: Read + Seek> Archive<R> {
             ));
         }
         let broken = |problem: &str| Error::input(&subject, problem, REWRITE);
-        let header = match member.offset.checked_add(LOCAL_LEN as u64) {
-            Some(end) if end <= self.len => {
-                read_at(&mut self.reader, member.offset, LOCAL_LEN as u64)
-                    .map_err(|e| unreadable(&subject, &e))?
-            }
+        let header = match member.offset.checked_add(LOCAL_LEN) {
+            Some(end) if end <= self.len => read_at(&mut self.reader, member.offset, LOCAL_LEN)
+                .map_err(|e| unreadable(&subject, &e))?,
             _ => return Err(broken("the member starts behind the end of the file")),
         };
         let start = local_data_offset(&header, member.offset)
@@ -281,13 +280,9 @@ fn read_at(reader: &mut (impl Read + Seek), offset: u64, len: u64) -> io::Result
 }
 
 /// Offset and size of the directory, from the record that ends the file.
-fn find_directory(
-    reader: &mut (impl Read + Seek),
-    len: u64,
-) -> io::Result<Option<(u64, u64)>> {
-    let longest = (EOCD_LEN + usize::from(u16::MAX) + ZIP64_LOCATOR_LEN) as u64;
-    let tail_offset = len.saturating_sub(longest);
-    let tail = read_at(reader, tail_offset, len - tail_offset)?;
+fn find_directory(reader: &mut (impl Read + Seek), len: u64) -> io::Result<Option<(u64, u64)>> {
+    let tail_offset = len.saturating_sub(LONGEST_END);
+    let tail = read_at(reader, tail_offset, len.saturating_sub(tail_offset))?;
     // The last record whose comment reaches exactly to the end; most files have no comment.
     let found = tail.windows(EOCD_LEN).enumerate().rev().find(|(at, record)| {
         record.starts_with(EOCD)
@@ -299,10 +294,10 @@ fn find_directory(
     let locator = at.checked_sub(ZIP64_LOCATOR_LEN).and_then(|start| tail.get(start..at));
     if let Some(locator) = locator.filter(|l| l.starts_with(ZIP64_LOCATOR)) {
         let Some(offset) = u64_at(locator, 8) else { return Ok(None) };
-        if offset.checked_add(ZIP64_EOCD_LEN as u64).is_none_or(|end| end > len) {
+        if offset.checked_add(ZIP64_EOCD_LEN).is_none_or(|end| end > len) {
             return Ok(None);
         }
-        let record = read_at(reader, offset, ZIP64_EOCD_LEN as u64)?;
+        let record = read_at(reader, offset, ZIP64_EOCD_LEN)?;
         if !record.starts_with(ZIP64_EOCD) {
             return Ok(None);
         }
@@ -365,7 +360,7 @@ fn local_data_offset(header: &[u8], offset: u64) -> Option<u64> {
     }
     let name = u64::from(u16_at(header, 26)?);
     let extra = u64::from(u16_at(header, 28)?);
-    offset.checked_add(LOCAL_LEN as u64)?.checked_add(name)?.checked_add(extra)
+    offset.checked_add(LOCAL_LEN)?.checked_add(name)?.checked_add(extra)
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

@@ -111,8 +111,7 @@ impl ForgetSpec {
 type Placed = Vec<(String, usize)>;
 
 fn read_npy(file: &mut File, source: &str) -> Result<Placed> {
-    let size =
-        file.metadata().map_err(|error| super::archive::unreadable(source, &error))?.len();
+    let size = file.metadata().map_err(|error| super::archive::unreadable(source, &error))?.len();
     let array = npy::read(file, size, size, source, Purpose::Labels)?;
     let rows = array.to_whole_numbers("index")?;
     Ok(rows.into_iter().enumerate().map(|(i, row)| (format!("{source}[{i}]"), row)).collect())

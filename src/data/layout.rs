@@ -65,10 +65,10 @@ impl Layout {
                 let (to_planes, to_interleaved) = ([c, a, b], [b, c, a]);
                 let looks_nhwc = is_channels(c) && !is_channels(a);
                 let kept = fits(sample, dims);
-                let planes = fits(&to_planes, dims)
-                    .then(|| transposed(&to_planes, Order::Interleaved));
-                let interleaved = fits(&to_interleaved, dims)
-                    .then(|| transposed(&to_interleaved, Order::Planes));
+                let planes =
+                    fits(&to_planes, dims).then(|| transposed(&to_planes, Order::Interleaved));
+                let interleaved =
+                    fits(&to_interleaved, dims).then(|| transposed(&to_interleaved, Order::Planes));
                 if kept && !(looks_nhwc && first.is_none() && last.is_none()) {
                     Some(keep(sample.to_vec()))
                 } else if kept {
@@ -147,7 +147,8 @@ mod tests {
         use Order::{Interleaved, Planes};
         let n = None;
         let s = Some;
-        let cases: &[(&[usize], &[Option<usize>], &[usize], Option<Order>)] = &[
+        type Case<'a> = (&'a [usize], &'a [Option<usize>], &'a [usize], Option<Order>);
+        let cases: &[Case] = &[
             (&[3, 32, 32], &[s(3), s(32), s(32)], &[3, 32, 32], None),
             (&[32, 32, 3], &[s(3), s(32), s(32)], &[3, 32, 32], Some(Interleaved)),
             (&[32, 32, 3], &[s(32), s(32), s(3)], &[32, 32, 3], None),

@@ -40,7 +40,10 @@ impl Normalization {
         if let Some((i, v)) = std.iter().enumerate().find(|&(_, &v)| v <= 0.0) {
             return Err(Error::input(
                 "--std",
-                format!("value {} is {v}, but a standard deviation is positive", i.saturating_add(1)),
+                format!(
+                    "value {} is {v}, but a standard deviation is positive",
+                    i.saturating_add(1)
+                ),
                 "give the standard deviation the model was trained with",
             ));
         }

@@ -16,6 +16,8 @@ const MAX_HEADER: u32 = 64 << 10;
 const MAX_RANK: usize = 64;
 /// Bytes converted at a time, a multiple of every element size.
 const CHUNK: usize = 256 << 10;
+/// Memory that one array may take; small integers widen eightfold.
+const MAX_HELD: usize = 16 << 30;
 
 /// What the values are for, which decides what they are held as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,15 @@ impl Kind {
             Self::I16 | Self::U16 | Self::F16 => 2,
             Self::I32 | Self::U32 | Self::F32 => 4,
             Self::I64 | Self::U64 | Self::F64 => 8,
+        }
+    }
+
+    /// Bytes that a value is held in, at most.
+    fn held(self) -> usize {
+        match self {
+            Self::U8 => 1,
+            Self::F16 | Self::F32 => 4,
+            _ => 8,
         }
     }
 }
@@ -106,15 +117,14 @@ pub(crate) fn read(
             "save numpy.ascontiguousarray(array) instead",
         ));
     }
+    if count.checked_mul(header.kind.held()).is_none_or(|held| held > MAX_HELD) {
+        return Err(too_large(subject, count));
+    }
     let reserve = usize::try_from(reserve / header.kind.size()).unwrap_or(usize::MAX);
     let mut source = Source { reader, count, reserve, big_endian: header.big_endian };
     let values = read_values(&mut source, header.kind, purpose).map_err(|fault| match fault {
         Fault::Io(error) => unreadable(subject, &error),
-        Fault::Memory => Error::input(
-            subject,
-            format!("{count} values do not fit into memory"),
-            "audit a sample of the data: a few thousand images decide a verdict",
-        ),
+        Fault::Memory => too_large(subject, count),
         Fault::TooLarge(flat, value) => Error::input(
             format!("{subject}{}", super::array::index_text(flat, &shape)),
             format!("{value} is larger than a signed 64-bit integer"),
@@ -124,6 +134,14 @@ pub(crate) fn read(
     let array = Array::new(subject, shape, values);
     array.check_finite()?;
     Ok(array)
+}
+
+fn too_large(subject: &str, count: usize) -> Error {
+    Error::input(
+        subject,
+        format!("{count} values do not fit into memory"),
+        "audit a sample of the data: a few thousand images decide a verdict",
+    )
 }
 
 fn read_header(reader: &mut dyn Read, subject: &str) -> Result<Header> {
@@ -158,9 +176,8 @@ fn read_header(reader: &mut dyn Read, subject: &str) -> Result<Header> {
         return Err(io(io::ErrorKind::UnexpectedEof.into()));
     }
     let text = String::from_utf8(text).map_err(|_| broken("the header is not text".to_owned()))?;
-    let fields = Fields::parse(&text).map_err(|(problem, remedy)| {
-        Error::input(subject, problem, remedy)
-    })?;
+    let fields =
+        Fields::parse(&text).map_err(|(problem, remedy)| Error::input(subject, problem, remedy))?;
     let (kind, big_endian) = parse_type(&fields.descr).ok_or_else(|| {
         let descr = &fields.descr;
         let object = descr.contains('O');
@@ -274,11 +291,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn boolean(&mut self) -> Option<bool> {
-        if self.eat("True").is_some() {
-            Some(true)
-        } else {
-            self.eat("False").map(|()| false)
-        }
+        if self.eat("True").is_some() { Some(true) } else { self.eat("False").map(|()| false) }
     }
 
     fn tuple(&mut self) -> Option<Vec<usize>> {
@@ -323,9 +336,7 @@ impl Source<'_> {
         convert: impl Fn([u8; N]) -> T,
     ) -> Result<Vec<T>, Fault> {
         let mut values = Vec::new();
-        values
-            .try_reserve_exact(self.count.min(self.reserve))
-            .map_err(|_| Fault::Memory)?;
+        values.try_reserve_exact(self.count.min(self.reserve)).map_err(|_| Fault::Memory)?;
         let mut buffer = vec![[0u8; N]; CHUNK.min(self.count.saturating_mul(N)).div_ceil(N)];
         let mut left = self.count;
         while left > 0 {
@@ -339,6 +350,7 @@ impl Source<'_> {
             values.extend(chunk.iter().map(|&bytes| convert(bytes)));
             left = left.saturating_sub(n);
         }
+        values.shrink_to_fit();
         Ok(values)
     }
 }

@@ -12,7 +12,9 @@ use super::npy::{self, Purpose};
 use super::{Data, Dataset};
 use crate::{Error, Result};
 
-/// Reads a file. `model_inputs` are the graph's input names; see [`read`] for how they are used.
+/// Reads a file. Each of `model_inputs`, the graph's input names, is looked for as a key, with
+/// `_train` and `_test` or, beside a `y`, without; only where there are no such keys and the model
+/// has one input does `x` stand for it.
 ///
 /// # Errors
 /// A file that is missing, a folder, unreadable or no sound `.npz`; arrays that are missing, no
@@ -36,9 +38,11 @@ pub fn from_bytes(bytes: &[u8], model_inputs: &[&str]) -> Result<Data> {
 pub(crate) fn open(path: &Path) -> Result<File> {
     let subject = path.display().to_string();
     let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::file(path, "no such file", "check the path; it is relative to the working directory")
-        }
+        std::io::ErrorKind::NotFound => Error::file(
+            path,
+            "no such file",
+            "check the path; it is relative to the working directory",
+        ),
         _ => unreadable(&subject, &error),
     })?;
     if metadata.is_dir() {
@@ -50,10 +54,7 @@ pub(crate) fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|error| unreadable(&subject, &error))
 }
 
-/// Which arrays are read, by the keys that are there.
-///
-/// Each of `model_inputs` is looked for by name, with `_train` and `_test` or without; only where
-/// there are no such keys and the model has one input does `x` stand for it.
+/// Only the arrays that are wanted are read; others may be of any type.
 fn read<R: Read + Seek>(
     reader: R,
     subject: &str,
@@ -68,10 +69,11 @@ fn read<R: Read + Seek>(
         .collect();
     let has = |key: &str| keys.contains_key(key);
     let two_sets = has("y_train") || !has("y");
-    let suffixes: &[&str] = if two_sets { &["_train", "_test"] } else { &[""] };
+    let (first, suffixes): (&str, &[&str]) =
+        if two_sets { ("_train", &["_train", "_test"]) } else { ("", &[""]) };
 
     let all_named = !model_inputs.is_empty()
-        && model_inputs.iter().all(|name| has(&format!("{name}{}", suffixes[0])));
+        && model_inputs.iter().all(|name| has(&format!("{name}{}", first)));
     let names: Vec<&str> = if all_named {
         model_inputs.to_vec()
     } else if model_inputs.len() <= 1 {
@@ -107,10 +109,7 @@ fn read<R: Read + Seek>(
         let labels = array(format!("y{suffix}"), Purpose::Labels)?;
         let mut inputs = Vec::new();
         for name in &names {
-            inputs.push((
-                (*name).to_owned(),
-                array(format!("{name}{suffix}"), Purpose::Input)?,
-            ));
+            inputs.push(((*name).to_owned(), array(format!("{name}{suffix}"), Purpose::Input)?));
         }
         sets.push(Dataset::new(inputs, &labels)?);
     }

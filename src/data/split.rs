@@ -130,9 +130,9 @@ impl Splits {
             let labels = data.part(group.part)?.labels();
             hash.update(number(group.rows.len())?);
             for &row in &group.rows {
-                let label = labels.get(row).ok_or_else(|| {
-                    Error::internal(format!("{} has no row {row}", data.source))
-                })?;
+                let label = labels
+                    .get(row)
+                    .ok_or_else(|| Error::internal(format!("{} has no row {row}", data.source)))?;
                 hash.update(number(row)?);
                 hash.update(number(*label)?);
             }
@@ -166,8 +166,9 @@ fn by_class(data: &Data, classes: &[usize], rng: &mut ChaCha8Rng) -> Result<Spli
     }
     let side = |part: Part, rows: Vec<usize>| -> Result<Side> {
         let labels = data.part(part)?.labels();
-        let (forget, retain) =
-            rows.into_iter().partition(|&row| labels.get(row).is_some_and(|l| forgotten.contains(l)));
+        let (forget, retain) = rows
+            .into_iter()
+            .partition(|&row| labels.get(row).is_some_and(|l| forgotten.contains(l)));
         Ok(Side { forget: Rows::new(part, forget), retain: Rows::new(part, retain) })
     };
     let train = (0..data.train.len()).collect();
