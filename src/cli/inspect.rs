@@ -71,7 +71,7 @@ fn describe(
         counted.iter().filter(|p| p.in_encoder == encoder).map(|p| p.len()).sum()
     };
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["layer", "kind", "weighted depth", "pooled by", "width"]);
     for (layer, tap) in layers.iter().zip(taps) {
