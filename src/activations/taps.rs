@@ -91,14 +91,21 @@ fn tap(
 fn channels_last(graph: &Graph, tensor: &str) -> bool {
     let along_last = |op: &str| match op {
         "LayerNormalization" | "MatMul" | "Gemm" | "Softmax" | "RMSNormalization" => Some(true),
-        "Conv" | "ConvTranspose" | "BatchNormalization" | "InstanceNormalization"
-        | "GroupNormalization" | "MaxPool" | "AveragePool" | "GlobalAveragePool"
-        | "GlobalMaxPool" | "PRelu" | "LRN" => Some(false),
+        "Conv"
+        | "ConvTranspose"
+        | "BatchNormalization"
+        | "InstanceNormalization"
+        | "GroupNormalization"
+        | "MaxPool"
+        | "AveragePool"
+        | "GlobalAveragePool"
+        | "GlobalMaxPool"
+        | "PRelu"
+        | "LRN" => Some(false),
         _ => None,
     };
     let read_by = graph.consumers(tensor).find_map(|n| along_last(n.op_type()));
-    let made_by = || {
-        graph.ancestors(tensor).iter().rev().find_map(|&i| along_last(graph.node(i).op_type()))
-    };
+    let made_by =
+        || graph.ancestors(tensor).iter().rev().find_map(|&i| along_last(graph.node(i).op_type()));
     read_by.or_else(made_by).unwrap_or(false)
 }

@@ -7,7 +7,9 @@ use comfy_table::{ContentArrangement, Table, presets};
 use forget_audit::Result;
 use forget_audit::activations::{Tap, find_taps};
 use forget_audit::data::InputSpec;
-use forget_audit::onnx::{Graph, Head, Layer, Model, Pooling, Selection, choose_layers, parameters};
+use forget_audit::onnx::{
+    Graph, Head, Layer, Model, Pooling, Selection, choose_layers, parameters,
+};
 use forget_audit::report::clean;
 use forget_audit::runtime::{Batch, BatchValues, Runtime};
 
@@ -48,8 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
 /// A batch of zeros: shapes don't depend on values.
 fn zeros(inputs: &[InputSpec], samples: usize) -> Result<Vec<Batch>> {
     let batch = |spec: &InputSpec| {
-        let mut shape: Vec<usize> =
-            spec.dims.iter().map(|d| d.unwrap_or(OPEN_DIMENSION)).collect();
+        let mut shape: Vec<usize> = spec.dims.iter().map(|d| d.unwrap_or(OPEN_DIMENSION)).collect();
         if let Some(first) = shape.first_mut() {
             *first = samples;
         }

@@ -73,7 +73,11 @@ impl Destination {
             Ok(())
         });
         written.map_err(|e| {
-            Error::file(&self.path, format!("can't be written ({e})"), "check space and permissions")
+            Error::file(
+                &self.path,
+                format!("can't be written ({e})"),
+                "check space and permissions",
+            )
         })
     }
 

@@ -41,7 +41,8 @@ pub(super) fn plan(
     let required = matches!(selection, Selection::Patterns(_));
     let ends = candidates.last().is_some_and(|c| c.layer.tensor == head.input);
     if !ends || (required && !refusals.is_empty()) {
-        let problem = refusals.into_iter().next().unwrap_or_else(|| "no layer can be tapped".into());
+        let problem =
+            refusals.into_iter().next().unwrap_or_else(|| "no layer can be tapped".into());
         return Err(Error::nothing(
             problem,
             "choose layers that both models have with --layers; `audit inspect` lists them",

@@ -5,10 +5,10 @@ use std::ops::Range;
 use ndarray::{ArrayView2, s};
 use rayon::prelude::*;
 
+use super::Observer;
 use super::layers::Plan;
 use super::outputs::predictions;
 use super::subject::Subject;
-use super::Observer;
 use crate::activations::Activations;
 use crate::data::{Data, Rows, Splits};
 use crate::measures::cka::{Cka, CkaBySubset, cka_by_subset};
@@ -174,11 +174,7 @@ pub(super) fn layers(
             let views = Views {
                 original: View::new(&cast.original, index, set)?,
                 unlearned: View::new(&cast.unlearned, index, set)?,
-                reference: cast
-                    .reference
-                    .as_ref()
-                    .map(|a| View::new(a, index, set))
-                    .transpose()?,
+                reference: cast.reference.as_ref().map(|a| View::new(a, index, set)).transpose()?,
                 floor: floor.map(|(a, set)| View::new(a, index, set)).transpose()?,
             };
             let layer = &plan.layers[index];
@@ -245,12 +241,11 @@ impl Views<'_> {
     }
 
     fn cka(&self) -> Result<(CkaBySet, Option<CkaBySet>)> {
-        let others: Vec<ArrayView2<f32>> =
-            [Some(&self.unlearned), self.reference.as_ref()]
-                .into_iter()
-                .flatten()
-                .map(View::eval_features)
-                .collect();
+        let others: Vec<ArrayView2<f32>> = [Some(&self.unlearned), self.reference.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(View::eval_features)
+            .collect();
         let forget = &self.original.set.eval_forget;
         let mut all = cka_by_subset(self.original.eval_features(), &others, forget)?.into_iter();
         let unlearned = all.next().ok_or_else(|| Error::internal("no CKA came back"))?;
@@ -400,10 +395,6 @@ pub(super) fn head(subjects: &PerModel<Subject>, cast: &Cast, set: &Set) -> Resu
             unlearned: unlearned.0,
             reference: reference.0,
         },
-        mismatch: PerModel {
-            original: original.1,
-            unlearned: unlearned.1,
-            reference: reference.1,
-        },
+        mismatch: PerModel { original: original.1, unlearned: unlearned.1, reference: reference.1 },
     })
 }

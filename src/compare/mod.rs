@@ -117,12 +117,8 @@ pub fn compare(request: &Request, observer: &dyn Observer) -> Result<Report> {
 }
 
 fn weights(original: &Subject, unlearned: &Subject) -> Result<WeightEvidence> {
-    let WeightComparison { encoder_identical, head_identical, changes } = compare_weights(
-        &original.graph()?,
-        &original.head,
-        &unlearned.graph()?,
-        &unlearned.head,
-    );
+    let WeightComparison { encoder_identical, head_identical, changes } =
+        compare_weights(&original.graph()?, &original.head, &unlearned.graph()?, &unlearned.head);
     let layers = changes
         .into_iter()
         .map(|c| ParameterChange { name: c.name, relative_change: c.relative_change })
@@ -214,7 +210,12 @@ fn class_count(subjects: &PerModel<Subject>) -> Result<usize> {
     Ok(classes)
 }
 
-fn data_evidence(samples: &Samples, data: &Data, splits: &Splits, set: &Set) -> Result<DataEvidence> {
+fn data_evidence(
+    samples: &Samples,
+    data: &Data,
+    splits: &Splits,
+    set: &Set,
+) -> Result<DataEvidence> {
     let count = |side: &crate::data::Side| PerSet {
         forget: side.forget.rows.len(),
         retain: side.retain.rows.len(),
@@ -308,7 +309,9 @@ impl Pass<'_> {
             Ok(activations) => Ok(Some((activations, floor_set))),
             // Random weights may overflow where trained ones don't: a missing floor is no failure.
             Err(error) => {
-                notes.push(format!("no floor: the re-initialised graph could not be used ({error})"));
+                notes.push(format!(
+                    "no floor: the re-initialised graph could not be used ({error})"
+                ));
                 Ok(None)
             }
         }

@@ -63,7 +63,10 @@ pub(super) fn check_reference(report: &Report, subjects: &PerModel<Subject>) -> 
     match reference.eval.forget_accuracy {
         Some(accuracy) if accuracy > limit && !data.forget_classes.is_empty() => Err(Error::file(
             subject.model.path(),
-            format!("the reference still recognises {:.0} % of the forget samples", 100.0 * accuracy),
+            format!(
+                "the reference still recognises {:.0} % of the forget samples",
+                100.0 * accuracy
+            ),
             "give a model trained from fresh weights without the forget classes, or no --reference",
         )),
         _ => Ok(()),

@@ -1,4 +1,6 @@
 //! stub
 use super::Report;
 /// stub
-pub fn html(_: &Report) -> crate::Result<String> { Ok(String::new()) }
+pub fn html(_: &Report) -> crate::Result<String> {
+    Ok(String::new())
+}
