@@ -35,7 +35,7 @@ const CONVERGED: f64 = 3e-3;
 ///
 /// Status `too-few-samples` without a fit sample, `too-few-classes` when all are of one class,
 /// `non-finite` when a feature is, `not-converged` when the optimum was not reached (the
-/// predictions are there, and a lower bound on what the features allow).
+/// predictions are those of the best fit found).
 ///
 /// # Errors
 /// When widths or lengths differ, or the solver fails.
