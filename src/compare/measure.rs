@@ -12,7 +12,7 @@ use super::subject::Subject;
 use crate::activations::Activations;
 use crate::data::{Data, Rows, Splits};
 use crate::measures::cka::{Cka, CkaBySubset, cka_by_subset};
-use crate::measures::few_shot::{FewShot, few_shot, gap, placebo_effect};
+use crate::measures::few_shot::{FewShot, MIN_SPREAD, few_shot, gap, placebo_effect};
 use crate::measures::misalignment::{misalignment, mismatch};
 use crate::measures::nearest_center::nearest_center;
 use crate::measures::probe::linear_probe;
@@ -307,7 +307,8 @@ impl Views<'_> {
         };
         let labels = &set.eval_labels;
         let (before, after) = (&rates.original, &rates.unlearned);
-        let effect = placebo_effect(before, after, labels, forget, &JUDGED_SHOTS, seed)?;
+        let effect =
+            placebo_effect(before, after, labels, forget, &JUDGED_SHOTS, MIN_SPREAD, seed)?;
         let gap = rates
             .reference
             .as_ref()

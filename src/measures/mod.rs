@@ -35,8 +35,8 @@ pub enum Status {
     NonFinite,
     /// The value's denominator is not clearly different from zero.
     Undefined,
-    /// An iterative fit stopped before its optimum; the value stands but is a lower bound on
-    /// what the features allow.
+    /// An iterative fit stopped before its optimum; the value is that of the best fit found, and
+    /// may be below what the features allow.
     NotConverged,
 }
 

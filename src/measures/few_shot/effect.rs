@@ -9,9 +9,8 @@ use crate::measures::stats::{Interval, MIN_SAMPLES, bootstrap, resampled_mean};
 use crate::measures::{Status, same_length};
 use crate::{Error, Result};
 
-/// The spread a placebo effect is divided by is never taken smaller. Below five points a
-/// class-to-class spread of accuracies is sampling noise, and would turn trifles into large
-/// effects.
+/// The usual `min_spread` of [`placebo_effect`]. Below five points a class-to-class spread of
+/// accuracies is sampling noise, and would turn trifles into large effects.
 pub const MIN_SPREAD: f64 = 0.05;
 
 /// Change of the forget classes beyond that of the retain classes.
@@ -22,7 +21,7 @@ pub struct Effect {
     pub value: Option<f64>,
     /// 95 % interval of the value, from samples and retain classes.
     pub ci: Option<[f64; 2]>,
-    /// Spread of the retain classes' accuracies, at least [`MIN_SPREAD`].
+    /// Spread of the retain classes' accuracies, at least `min_spread`.
     pub spread: Option<f64>,
     /// `too-few-classes` below two retain classes or without a forget class, `too-few-samples`
     /// when a forget class has fewer than 5 measured eval samples; else the status of the
@@ -35,7 +34,7 @@ pub struct Effect {
 ///
 /// ```text
 /// (mean over forget d_c - mean over retain d_c) / spread,
-/// spread = max(MIN_SPREAD, sqrt((var_retain original + var_retain unlearned) / 2))
+/// spread = max(min_spread, sqrt((var_retain original + var_retain unlearned) / 2))
 /// ```
 ///
 /// with sample variances (`n - 1`) over the retain classes' success. The retain classes are
@@ -46,15 +45,21 @@ pub struct Effect {
 /// results are; antisymmetric in the models.
 ///
 /// # Errors
-/// When the results are not of the same samples and shots, or a class is out of range.
+/// When the results are not of the same samples and shots, a class is out of range, or
+/// `min_spread` is not above 0.
 pub fn placebo_effect(
     original: &FewShot,
     unlearned: &FewShot,
     labels: &[usize],
     forget_classes: &[usize],
     shots: &[usize],
+    min_spread: f64,
     seed: u64,
 ) -> Result<Effect> {
+    if min_spread.is_nan() || min_spread <= 0.0 {
+        let problem = format!("{min_spread} is not above 0");
+        return Err(Error::input("minimum spread", problem, "give a positive share, as 0.05"));
+    }
     let pairs = Pairs::of(original, unlearned, labels, forget_classes, shots)?;
     let missing = |status| Effect { value: None, ci: None, spread: None, status };
     if let Some(status) = pairs.obstacle() {
@@ -69,7 +74,7 @@ pub fn placebo_effect(
         let mean = rates.iter().sum::<f64>() / n;
         rates.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>() / (n - 1.0)
     };
-    let spread = ((variance(|p| p.0) + variance(|p| p.1)) / 2.0).sqrt().max(MIN_SPREAD);
+    let spread = ((variance(|p| p.0) + variance(|p| p.1)) / 2.0).sqrt().max(min_spread);
 
     let forget: Vec<Vec<f64>> = pairs.forget.iter().map(Class::differences).collect();
     let retain: Vec<Vec<f64>> = pairs.retain.iter().map(Class::differences).collect();

@@ -137,13 +137,13 @@ fn rates(by_class: &[f64], samples: usize) -> (FewShot, Vec<usize>) {
 fn effect_of_known_rates() {
     let (original, labels) = rates(&[0.7, 0.6, 0.8], 6);
     let (unlearned, _) = rates(&[0.2, 0.5, 0.7], 6);
-    let effect = placebo_effect(&original, &unlearned, &labels, &[0], &[1], 3).unwrap();
+    let effect = placebo_effect(&original, &unlearned, &labels, &[0], &[1], MIN_SPREAD, 3).unwrap();
     let expected = -0.4 / 0.02f64.sqrt();
     assert!((effect.spread.unwrap() - 0.02f64.sqrt()).abs() < 1e-12);
     for value in [effect.value.unwrap(), effect.ci.unwrap()[0], effect.ci.unwrap()[1]] {
         assert!((value - expected).abs() < 1e-9, "{value} {expected}");
     }
-    let back = placebo_effect(&unlearned, &original, &labels, &[0], &[1], 3).unwrap();
+    let back = placebo_effect(&unlearned, &original, &labels, &[0], &[1], MIN_SPREAD, 3).unwrap();
     assert!((back.value.unwrap() + effect.value.unwrap()).abs() < 1e-12);
     let gap = gap(&unlearned, &original, &labels, &[0], &[1], 3).unwrap();
     assert!((gap.value.unwrap() + 0.5).abs() < 1e-12);
@@ -153,7 +153,7 @@ fn effect_of_known_rates() {
 fn small_spread_is_floored() {
     let (original, labels) = rates(&[0.7, 0.6, 0.6], 6);
     let (unlearned, _) = rates(&[0.69, 0.6, 0.6], 6);
-    let effect = placebo_effect(&original, &unlearned, &labels, &[0], &[1], 3).unwrap();
+    let effect = placebo_effect(&original, &unlearned, &labels, &[0], &[1], MIN_SPREAD, 3).unwrap();
     assert_eq!(effect.spread, Some(MIN_SPREAD));
     assert!((effect.value.unwrap() + 0.01 / MIN_SPREAD).abs() < 1e-9);
 }
@@ -162,19 +162,21 @@ fn small_spread_is_floored() {
 fn nothing_changed_is_exactly_zero() {
     let (fit, eval) = (clusters(4, 9, 1.5, 5), clusters(4, 7, 1.5, 6));
     let result = run(&fit, &eval, 4, &[1, 3]);
-    let effect = placebo_effect(&result, &result, &eval.1, &[1], &[1, 3], 2).unwrap();
+    let effect = placebo_effect(&result, &result, &eval.1, &[1], &[1, 3], MIN_SPREAD, 2).unwrap();
     assert_eq!((effect.value, effect.ci), (Some(0.0), Some([0.0, 0.0])));
 }
 
 #[test]
 fn effect_statuses_and_errors() {
     let (few, labels) = rates(&[0.7, 0.6, 0.8], 4);
-    let effect = |forget: &[usize]| placebo_effect(&few, &few, &labels, forget, &[1], 1);
+    let effect =
+        |forget: &[usize]| placebo_effect(&few, &few, &labels, forget, &[1], MIN_SPREAD, 1);
     assert_eq!(effect(&[0]).unwrap().status, Status::TooFewSamples);
     assert_eq!(effect(&[]).unwrap().status, Status::TooFewClasses);
     assert!(effect(&[3]).is_err());
+    assert!(placebo_effect(&few, &few, &labels, &[0], &[1], 0.0, 1).is_err());
     let (many, labels) = rates(&[0.7, 0.6, 0.8], 5);
-    let effect = placebo_effect(&many, &many, &labels, &[0, 1], &[1], 1).unwrap();
+    let effect = placebo_effect(&many, &many, &labels, &[0, 1], &[1], MIN_SPREAD, 1).unwrap();
     assert_eq!(effect.status, Status::TooFewClasses);
     assert_eq!(gap(&many, &many, &labels, &[0, 1], &[1], 1).unwrap().status, Status::Ok);
     assert!(gap(&many, &many, &labels, &[0], &[2], 1).is_err());
