@@ -1,6 +1,7 @@
 //! Sessions: a model loaded by ONNX Runtime and run on batches.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProvider};
@@ -40,13 +41,7 @@ impl Runtime {
     /// When the library is missing or too old, or CUDA was asked for and is not there.
     pub fn load(options: &RuntimeOptions) -> Result<Self> {
         let found = locate(options.library.as_deref())?;
-        let environment = ort::init_from(&found.path)
-            .map_err(|e| e.to_string())
-            .and_then(|b| {
-                b.with_name("forget-audit").with_telemetry(false).build().map_err(|e| e.to_string())
-            })
-            .map_err(|e| Error::runtime(found.path.display(), e, "install ONNX Runtime again"))?;
-        environment.set_log_level(ort::logging::LogLevel::Fatal);
+        let environment = environment(&found)?;
         let (provider, cuda) =
             Provider::choose(options.device, |device| probe_cuda(&environment, device))?;
         Ok(Self { environment, found, provider, cuda, threads: options.threads })
@@ -124,6 +119,30 @@ impl Runtime {
         }
         Ok(builder)
     }
+}
+
+/// The process's one environment: ONNX Runtime allows no second one, nor a second library.
+fn environment(found: &Found) -> Result<Environment> {
+    static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+    let fail = |problem: String| {
+        Error::runtime(found.path.display(), problem, "install ONNX Runtime again")
+    };
+    let mut loaded = LOADED.lock().map_err(|_| Error::internal("loading ONNX Runtime failed"))?;
+    if let Some((path, environment)) = loaded.as_ref() {
+        if *path != found.path {
+            return Err(fail(format!("this process already uses {}", path.display())));
+        }
+        return Ok(environment.clone());
+    }
+    let environment = ort::init_from(&found.path)
+        .map_err(|e| fail(e.to_string()))?
+        .with_name("forget-audit")
+        .with_telemetry(false)
+        .build()
+        .map_err(|e| fail(e.to_string()))?;
+    environment.set_log_level(ort::logging::LogLevel::Fatal);
+    *loaded = Some((found.path.clone(), environment.clone()));
+    Ok(environment)
 }
 
 /// TF32 rounds to ten bits, exhaustive search makes runs differ: both off. Never a silent fallback.

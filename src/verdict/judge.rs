@@ -4,7 +4,7 @@ use super::evidence::{Evidence, Interval, LayerEvidence, OutputAccuracy, PerMode
 use super::finding::{Finding, Label, Level, Outcome, Verdict};
 use super::policy::Policy;
 use crate::measures::Status;
-use crate::onnx::LayerKind;
+use crate::onnx::{LayerKind, REEXPORT};
 
 /// Variance of the forget set relative to all samples below which it is one point.
 const ONE_POINT: f64 = 1e-8;
@@ -99,7 +99,7 @@ impl<'a> Court<'a> {
     fn encoder_unchanged(&mut self) -> bool {
         let identical = self.evidence.weights.encoder_identical;
         let changed = self.evidence.weights.layers.iter();
-        let changed = changed.filter(|p| p.relative_change != Some(0.0)).count();
+        let changed = changed.filter(|p| p.relative_change.is_none_or(|c| c > REEXPORT)).count();
         let total = self.evidence.weights.layers.len();
         let message = if identical {
             "every weight upstream of the classifier head stands unchanged in the unlearned model: \
