@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::activations::{Activations, Progress, Source, collect};
 use crate::data::{Data, ForgetSpec, Normalization, Rows, Splits, file_sha256};
+use crate::measures::blas;
 use crate::onnx::{Selection, WeightComparison, compare_weights, reinitialized};
 use crate::report::{Models, Report, SCHEMA, Tool};
 use crate::runtime::{Runtime, RuntimeOptions};
@@ -174,6 +175,7 @@ fn measure_all(
     }
     let floor = pass.floor(subjects, &plan, &splits, &set, &mut report.notes)?;
 
+    blas::stay_single_threaded();
     observer.begin("measuring", plan.layers.len());
     let seed = request.seed;
     report.layers = measure::layers(&plan, &cast, floor.as_ref(), &set, seed, observer)?;

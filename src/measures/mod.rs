@@ -5,6 +5,7 @@
 //! that can't be computed is `None` and the [`Status`] beside it says why; no result is ever NaN.
 //! All randomness comes from a caller's seed and is independent of the number of threads.
 
+pub mod blas;
 pub mod cka;
 pub mod few_shot;
 pub mod misalignment;
