@@ -1,11 +1,14 @@
 //! The report: its type, and one renderer per file.
 
+mod clean;
+mod format;
 mod html;
 mod json;
 mod model;
 mod text;
 
+pub use clean::clean;
 pub use html::html;
 pub use json::{from_json, to_json};
 pub use model::{ModelSummary, Models, Report, SCHEMA, Tool};
-pub use text::text;
+pub use text::{TextOptions, text};

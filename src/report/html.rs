@@ -1,6 +1,0 @@
-//! stub
-use super::Report;
-/// stub
-pub fn html(_: &Report) -> String {
-    String::new()
-}
