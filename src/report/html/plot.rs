@@ -217,7 +217,7 @@ impl Plot {
             let x = self.x(value);
             grid.push_str(&format!("M{x:.1} {TOP}V{base:.1}"));
             let value = if value.abs() < 1e-9 { 0.0 } else { value };
-            let digits = if self.step < 0.1 { 2 } else { usize::from(self.step < 1.0) };
+            let digits = if self.step == 0.25 { 2 } else { usize::from(self.step < 1.0) };
             out.push_str(&format!(
                 "<text class=\"tick\" x=\"{x:.1}\" y=\"{:.1}\">{value:.digits$}</text>",
                 base + 15.0

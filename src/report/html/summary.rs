@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::format::{brief, list, number, size};
+use super::super::clean::shorten;
+use super::super::format::{brief, list, number, short_layer, size};
 use crate::report::Report;
 use crate::verdict::{Finding, Label, OutputAccuracy, Outcome};
 
@@ -44,6 +45,9 @@ pub(super) fn summary(report: &Report) -> Summary {
     };
     let (meaning, next) = meaning(label);
     let reasons = &report.verdict.reasons;
+    // The first reason weighs most, the last ones concern the deepest layers.
+    let more_reasons = reasons.len().saturating_sub(REASONS);
+    let kept = reasons.iter().take(1).chain(reasons.iter().skip(1 + more_reasons));
     Summary {
         label: label.as_str(),
         sign,
@@ -51,8 +55,8 @@ pub(super) fn summary(report: &Report) -> Summary {
         sentence: label.sentence(),
         meaning,
         next,
-        reasons: reasons.iter().take(REASONS).cloned().collect(),
-        more_reasons: reasons.len().saturating_sub(REASONS),
+        reasons: kept.cloned().collect(),
+        more_reasons,
         facts: facts(report),
     }
 }
@@ -96,40 +100,48 @@ fn facts(report: &Report) -> Vec<Fact> {
             name: name.into(),
             before: brief(of(&outputs.original)),
             after: brief(of(&outputs.unlearned)),
-            note: reference_note(outputs.reference.as_ref().and_then(of)),
+            note: note(outputs.reference.as_ref().and_then(of)),
         };
         facts.push(fact("outputs, forget set", |o| o.eval.forget_accuracy));
         facts.push(fact("outputs, retain set", |o| o.eval.retain_accuracy));
     }
     if let Some(last) = report.layers.last() {
         facts.push(Fact {
-            name: "probe at the head's input, forget set".into(),
+            name: "features, linear probe".into(),
             before: brief(last.probe.original.forget_accuracy),
             after: brief(last.probe.unlearned.forget_accuracy),
-            note: reference_note(last.probe.reference.and_then(|p| p.forget_accuracy)),
+            note: note(last.probe.reference.and_then(|p| p.forget_accuracy)),
         });
         let first = |values: &[Option<f64>]| values.first().copied().flatten();
         let shots = last.few_shot.shots.first().copied().unwrap_or(1);
         facts.push(Fact {
-            name: format!("{shots}-shot at the head's input, forget set"),
+            name: format!("features, {shots}-shot"),
             before: brief(first(&last.few_shot.original.forget)),
             after: brief(first(&last.few_shot.unlearned.forget)),
-            note: reference_note(last.few_shot.reference.as_ref().and_then(|r| first(&r.forget))),
+            note: note(last.few_shot.reference.as_ref().and_then(|r| first(&r.forget))),
         });
     }
     facts
 }
 
-fn reference_note(value: Option<f64>) -> String {
-    value.map_or_else(String::new, |_| format!("reference {}", brief(value)))
+fn note(reference: Option<f64>) -> String {
+    reference.map_or_else(String::new, |_| format!("reference {}", brief(reference)))
 }
 
-/// Every rule, those that failed first, then those that are undecided.
+/// Every rule: those that failed first, then those that are undecided; those on the whole model
+/// before those on a layer, deep layers before shallow ones.
 pub(super) fn rules(report: &Report) -> Vec<Rule> {
-    let order = |f: &&Finding| match f.outcome {
-        Outcome::Failed => 0,
-        Outcome::Undecided => 1,
-        Outcome::Passed => 2,
+    let order = |f: &&Finding| {
+        let outcome = match f.outcome {
+            Outcome::Failed => 0,
+            Outcome::Undecided => 1,
+            Outcome::Passed => 2,
+        };
+        let place = f.layer.as_ref().map(|name| {
+            let depth = report.layers.iter().position(|l| l.name == *name);
+            report.layers.len() - depth.unwrap_or(0)
+        });
+        (outcome, place)
     };
     let mut findings: Vec<&Finding> = report.findings.iter().collect();
     findings.sort_by_key(order);
@@ -143,7 +155,7 @@ pub(super) struct Rule {
     level: &'static str,
     outcome: &'static str,
     sign: &'static str,
-    /// The layer's full name, or nothing.
+    /// The layer, or nothing.
     layer: String,
     message: String,
     expected: String,
@@ -166,7 +178,7 @@ impl Rule {
             },
             outcome,
             sign,
-            layer: finding.layer.as_deref().unwrap_or_default().to_owned(),
+            layer: finding.layer.as_deref().map(|l| shorten(short_layer(l), 48)).unwrap_or_default(),
             message: finding.message.clone(),
             expected: finding.expected.clone(),
             found: finding.found.clone(),
@@ -204,7 +216,7 @@ pub(super) fn weight_words(report: &Report) -> String {
     let changed = weights.layers.iter().filter(|p| p.relative_change != Some(0.0)).count();
     let part = |identical| if identical { "unchanged" } else { "changed" };
     format!(
-        "{} of {} parameters changed. Upstream of the head the weights are {}, the head is {}.",
+        "{} of {} parameters changed. Upstream of the head: {}. The head itself: {}.",
         size(changed),
         size(total),
         part(weights.encoder_identical),
