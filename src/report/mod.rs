@@ -1,6 +1,7 @@
 //! The report: its type, and one renderer per file.
 
 mod clean;
+mod format;
 mod html;
 mod json;
 mod model;

@@ -1,0 +1,155 @@
+//! Where the figures come from: weights, files, environment, and how to get them again.
+
+use serde::Serialize;
+
+use super::super::clean::clean;
+use super::super::format::{count, size};
+use super::head::forget_classes;
+use super::summary::{change, weight_words};
+use crate::report::{ModelSummary, Report};
+
+/// More parameters than this are not listed.
+const LISTED: usize = 300;
+
+/// How the weights changed.
+#[derive(Serialize)]
+pub(super) struct Weights {
+    words: String,
+    /// Name, relative change, share of the bar in percent.
+    parameters: Vec<(String, String, f64)>,
+    left_out: usize,
+}
+
+/// The section on the weights.
+pub(super) fn weights(report: &Report) -> Weights {
+    let all = &report.weights.layers;
+    let mut kept: Vec<usize> = (0..all.len()).collect();
+    let rank = |i: &usize| all.get(*i).and_then(|p| p.relative_change).unwrap_or(f64::INFINITY);
+    kept.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
+    kept.truncate(LISTED);
+    kept.sort_unstable();
+    let parameters = kept.into_iter().filter_map(|i| all.get(i)).map(|parameter| {
+        let (words, share) = change(parameter.relative_change);
+        (parameter.name.clone(), words, share)
+    });
+    Weights {
+        words: weight_words(report),
+        parameters: parameters.collect(),
+        left_out: all.len().saturating_sub(LISTED),
+    }
+}
+
+/// Named facts under a heading.
+#[derive(Serialize)]
+pub(super) struct Block {
+    heading: &'static str,
+    /// Name, value, whether the value is code.
+    entries: Vec<(&'static str, String, bool)>,
+}
+
+/// Files, split and environment.
+pub(super) fn inputs(report: &Report) -> Vec<Block> {
+    let mut blocks = vec![
+        model("Original", &report.models.original),
+        model("Unlearned", &report.models.unlearned),
+    ];
+    blocks.extend(report.models.reference.as_ref().map(|m| model("Reference", m)));
+    if let Some(data) = &report.data {
+        blocks.push(Block {
+            heading: "Samples",
+            entries: vec![
+                ("path", data.path.clone(), true),
+                ("sha256", data.sha256.clone(), true),
+                ("split sha256", data.split_sha256.clone(), true),
+                ("classes", size(data.classes), false),
+                ("forget", forget_classes(&data.forget_classes), false),
+                ("fit", sides(data.fit.forget, data.fit.retain), false),
+                ("eval", sides(data.eval.forget, data.eval.retain), false),
+            ],
+        });
+    }
+    let mut entries = vec![
+        ("written by", format!("{} {}", report.tool.name, report.tool.version), false),
+        ("created", report.created.clone(), false),
+        ("format", report.schema.clone(), true),
+        ("seed", report.seed.to_string(), true),
+        (
+            "ONNX Runtime",
+            report.tool.onnxruntime.clone().unwrap_or_else(|| "not used: no model was run".into()),
+            false,
+        ),
+    ];
+    if let Some(provider) = &report.provider {
+        entries.push(("provider used", provider.used.clone(), true));
+        entries.push(("provider requested", provider.requested.clone(), true));
+        entries.push(("why", provider.reason.clone(), false));
+    }
+    blocks.push(Block { heading: "Environment", entries });
+    blocks
+}
+
+fn model(heading: &'static str, model: &ModelSummary) -> Block {
+    Block {
+        heading,
+        entries: vec![
+            ("path", model.path.clone(), true),
+            ("sha256", model.sha256.clone(), true),
+            ("parameters", count(model.parameters), false),
+            ("opset", model.opset.to_string(), false),
+            ("producer", model.producer.clone(), false),
+        ],
+    }
+}
+
+fn sides(forget: usize, retain: usize) -> String {
+    format!("{} forget, {} retain samples", size(forget), size(retain))
+}
+
+/// The words of a command line that measures the same again, as far as the report knows its
+/// options.
+pub(super) fn command(report: &Report) -> Vec<String> {
+    let models = &report.models;
+    let mut words =
+        vec!["audit compare".into(), quoted(&models.original.path), quoted(&models.unlearned.path)];
+    if let Some(reference) = &models.reference {
+        words.push(format!("--reference {}", quoted(&reference.path)));
+    }
+    if let Some(data) = &report.data {
+        words.push(format!("--data {}", quoted(&data.path)));
+        words.push(if data.forget_classes.is_empty() {
+            "--forget-indices FILE".into()
+        } else {
+            let classes: Vec<String> = data.forget_classes.iter().map(usize::to_string).collect();
+            format!("--forget-classes {}", classes.join(","))
+        });
+    }
+    if let Some(provider) = &report.provider {
+        words.push(format!("--device {}", quoted(&provider.used)));
+    }
+    words.push(format!("--seed {}", report.seed));
+    words
+}
+
+/// A word that a POSIX shell reads as `text`.
+fn quoted(text: &str) -> String {
+    let text = clean(text);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,=@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn paths_are_quoted_for_the_shell() {
+        assert_eq!(quoted("a/b-1.onnx"), "a/b-1.onnx");
+        assert_eq!(quoted("my model.onnx"), "'my model.onnx'");
+        assert_eq!(quoted("a'; rm -rf $HOME"), r"'a'\''; rm -rf $HOME'");
+        assert_eq!(quoted(""), "''");
+    }
+}
