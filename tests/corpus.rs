@@ -5,6 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use forget_audit::data::npz;
+use forget_audit::onnx::{
+    Graph, Head, Model, Selection, choose_layers, compare_weights, reinitialized,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -115,5 +118,33 @@ fn the_npz_seeds_are_read_or_refused_as_their_names_say() {
         };
         let error = npz::from_bytes(&bytes, inputs).unwrap_err().to_string();
         assert!(error.contains(expected), "{name}: {error}");
+    }
+}
+
+/// Everything that looks at a file before ONNX Runtime does.
+fn read_onnx(bytes: &[u8]) {
+    let _ = Model::from_bytes(bytes).and_then(|model| {
+        let graph = Graph::new(&model)?;
+        let head = Head::find(&graph)?;
+        choose_layers(&graph, &head, &Selection::Automatic)?;
+        compare_weights(&graph, &head, &graph, &head);
+        reinitialized(&model, 0)
+    });
+}
+
+#[test]
+fn no_onnx_file_makes_the_reader_panic() {
+    run("onnx", 20_000, read_onnx);
+}
+
+#[test]
+fn no_mutation_of_a_real_model_makes_the_reader_panic() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/odd/subgraph.onnx");
+    let bytes = fs::read(path).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for _ in 0..20_000 {
+        let mut mutated = bytes.clone();
+        mutate(&mut rng, &mut mutated, &bytes);
+        read_onnx(&mutated);
     }
 }

@@ -58,10 +58,8 @@ fn old_and_new_exports_of_one_model_give_the_same_figures() {
             ["vit-original", "vit-random-label", "vit-retrained"],
         ),
     ] {
-        let [mixed_report, like_report] =
-            [mixed, like].map(|[original, unlearned, reference]| {
-                report(original, unlearned, Some(reference))
-            });
+        let [mixed_report, like_report] = [mixed, like]
+            .map(|[original, unlearned, reference]| report(original, unlearned, Some(reference)));
         let (found, expected) = (numbers(&mixed_report), numbers(&like_report));
         assert_eq!(found.len(), expected.len(), "{mixed:?}");
         for ((place, found), (_, expected)) in found.iter().zip(&expected) {
@@ -69,8 +67,7 @@ fn old_and_new_exports_of_one_model_give_the_same_figures() {
         }
         assert_eq!(mixed_report.verdict.label, like_report.verdict.label);
         assert_eq!(
-            mixed_report.weights.encoder_identical,
-            like_report.weights.encoder_identical,
+            mixed_report.weights.encoder_identical, like_report.weights.encoder_identical,
             "{mixed:?}"
         );
     }

@@ -42,6 +42,14 @@ impl Source<'_> {
     /// When the samples don't fit an input.
     pub fn feeds(&self, part: Part, inputs: &[InputSpec], rows: &[usize]) -> Result<Vec<Batch>> {
         let set = self.data.part(part)?;
+        if set.inputs().count() < inputs.len() {
+            let names: Vec<&str> = inputs.iter().map(|i| i.name.as_str()).collect();
+            return Err(Error::input(
+                &self.data.source,
+                format!("the model has {} inputs ({})", names.len(), names.join(", ")),
+                format!("save an array for each: {0}_train, {0}_test and so on", names[0]),
+            ));
+        }
         let batch = |spec: &InputSpec| {
             let feed = set.feed(spec, self.normalization)?;
             let (shape, values) = match feed.element() {

@@ -57,7 +57,13 @@ struct DataArguments {
     #[arg(long, value_name = "FILE", requires = "forget")]
     data: Option<PathBuf>,
     /// The classes that were to be forgotten, e.g. 4,11
-    #[arg(long, value_name = "CLASSES", group = "forget", requires = "data")]
+    #[arg(
+        long,
+        value_name = "CLASSES",
+        group = "forget",
+        requires = "data",
+        allow_hyphen_values = true
+    )]
     forget_classes: Option<String>,
     /// The training samples that were to be forgotten: .npy or .txt with their row numbers
     #[arg(long, value_name = "FILE", group = "forget", requires = "data")]

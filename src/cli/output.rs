@@ -49,27 +49,30 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Makes the folder and tries it.
+    /// Tries the folder, or where it is missing the nearest one above; nothing is left behind.
     pub fn prepare(path: &Path) -> Result<Self> {
         let destination = Self { path: path.to_owned() };
         if path.is_dir() {
             return Err(Error::file(path, "is a folder", "give the path of a file"));
         }
-        destination.create_folder().and_then(|()| destination.temporary()).map(|_| ()).map_err(
-            |e| {
-                Error::file(
-                    path,
-                    format!("can't be written ({e})"),
-                    "give a path in a folder that you may write to (--json, --html, --output-dir)",
-                )
-            },
-        )?;
+        let existing = destination.folder().ancestors().find(|f| f.exists());
+        // A relative folder ends in the working directory, whose name is empty.
+        let tried = temporary(existing.unwrap_or(Path::new(".")));
+        tried.map_err(|e| {
+            Error::file(
+                path,
+                format!("can't be written ({e})"),
+                "give a path in a folder that you may write to (--json, --html, --output-dir)",
+            )
+        })?;
         Ok(destination)
     }
 
     /// Writes beside the file, then renames: there is never half a file.
     pub fn write(&self, content: &str) -> Result<()> {
-        let written = self.temporary().and_then(|mut file| {
+        let folder = self.folder();
+        let written = std::fs::create_dir_all(folder).and_then(|()| {
+            let mut file = temporary(folder)?;
             file.write_all(content.as_bytes())?;
             file.persist(&self.path).map_err(|e| e.error)?;
             Ok(())
@@ -92,20 +95,16 @@ impl Destination {
         let parent = self.path.parent().filter(|p| !p.as_os_str().is_empty());
         parent.unwrap_or(Path::new("."))
     }
+}
 
-    fn create_folder(&self) -> std::io::Result<()> {
-        std::fs::create_dir_all(self.folder())
+fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".audit-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // The permissions of an ordinary new file; the umask applies.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-
-    fn temporary(&self) -> std::io::Result<tempfile::NamedTempFile> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".audit-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // The permissions of an ordinary new file; the umask applies.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        builder.tempfile_in(self.folder())
-    }
+    builder.tempfile_in(folder)
 }

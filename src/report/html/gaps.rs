@@ -48,7 +48,9 @@ fn missing_parts(report: &Report, gaps: &mut Vec<String>) {
         gaps.push("The classifier head was not compared with the features it reads.".into());
     }
     if report.data.as_ref().is_some_and(|d| d.forget_classes.is_empty()) {
-        gaps.push("Samples, not classes, are to be forgotten: measures by class leave no mark.".into());
+        gaps.push(
+            "Samples, not classes, are to be forgotten: measures by class leave no mark.".into(),
+        );
     }
 }
 

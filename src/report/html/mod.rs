@@ -19,10 +19,10 @@ use serde::Serialize;
 
 use super::Report;
 use super::clean::clean;
+use crate::{Error, Result};
 use figures::Figure;
 use summary::{Rule, Summary};
 use table::Table;
-use crate::{Error, Result};
 
 const PAGE: &str = include_str!("templates/page.html");
 const PARTS: &str = include_str!("templates/parts.html");

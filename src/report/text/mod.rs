@@ -87,9 +87,8 @@ fn header(paper: &mut Paper, report: &Report) {
 fn models(paper: &mut Paper, report: &Report) {
     let mut rows: Vec<(&str, PerModel<Option<f64>>)> = Vec::new();
     if let Some(outputs) = &report.outputs {
-        let row = |of: fn(&Accuracy) -> Option<f64>| {
-            per_model(outputs, |o: &OutputAccuracy| of(&o.eval))
-        };
+        let row =
+            |of: fn(&Accuracy) -> Option<f64>| per_model(outputs, |o: &OutputAccuracy| of(&o.eval));
         rows.push(("output accuracy, forget", row(|a| a.forget_accuracy)));
         rows.push(("output accuracy, retain", row(|a| a.retain_accuracy)));
     }
