@@ -94,7 +94,8 @@ fn cka(report: &Report, last: &LayerEvidence) -> Figure {
         Series::new("forget", "unlearned", Shape::Disc, forget),
     ];
     let axis = "debiased linear CKA with the original".into();
-    let plot = Plot { range, step, axis, value_head: "forget".into(), rows, series, ..Plot::default() };
+    let plot =
+        Plot { range, step, axis, value_head: "forget".into(), rows, series, ..Plot::default() };
     let finding = match finite(last.cka.forget.debiased) {
         Some(value) => format!(
             "At the head's input the features of forget samples have a CKA of {value:.3} with the \
@@ -112,9 +113,19 @@ fn cka(report: &Report, last: &LayerEvidence) -> Figure {
     let reading = format!(
         "1 means the same features up to rotation and scale, 0 unrelated ones.{} CKA alone never \
          decides: a model retrained without the forget set can keep a high one.",
-        if banded { " The grey bar is what random pairing of the samples gives, ±2 sd." } else { "" }
+        if banded {
+            " The grey bar is what random pairing of the samples gives, ±2 sd."
+        } else {
+            ""
+        }
     );
-    Figure::new("Are the features still the original's?", finding, reading, plot, table::cka(layers))
+    Figure::new(
+        "Are the features still the original's?",
+        finding,
+        reading,
+        plot,
+        table::cka(layers),
+    )
 }
 
 fn probe(report: &Report, last: &LayerEvidence) -> Figure {
@@ -143,7 +154,12 @@ fn probe(report: &Report, last: &LayerEvidence) -> Figure {
             values(|l| l.probe.floor?.forget_accuracy),
         )
         .dashed(),
-        Series::new("original", "original", Shape::Ring, values(|l| l.probe.original.forget_accuracy)),
+        Series::new(
+            "original",
+            "original",
+            Shape::Ring,
+            values(|l| l.probe.original.forget_accuracy),
+        ),
         Series::new(
             "reference",
             "reference",
@@ -213,12 +229,7 @@ fn few_shot(report: &Report, last: &LayerEvidence) -> Figure {
             layers.iter().map(|l| first(&l.few_shot.unlearned.retain)).collect(),
         )
         .dashed(),
-        Series::new(
-            "original",
-            "original",
-            Shape::Ring,
-            points(|l| Some(&l.few_shot.original)),
-        ),
+        Series::new("original", "original", Shape::Ring, points(|l| Some(&l.few_shot.original))),
         Series::new(
             "reference",
             "reference",
@@ -246,10 +257,11 @@ fn few_shot(report: &Report, last: &LayerEvidence) -> Figure {
             explain(last.few_shot.status)
         ),
     };
-    let reading = "How quickly a forgotten class is learned again. Each class in turn is known only \
+    let reading =
+        "How quickly a forgotten class is learned again. Each class in turn is known only \
                    from the few samples, all others from all theirs; the retain classes are the \
                    placebo."
-        .into();
+            .into();
     let title = "How few samples bring it back?";
     Figure::new(title, finding, reading, plot, table::few_shot(layers))
 }
@@ -282,7 +294,7 @@ fn gap(report: &Report, last: &LayerEvidence) -> Figure {
             layers.iter().map(|l| probe(l)?.value).collect(),
         )
         .with_intervals(layers.iter().map(|l| probe(l)?.ci).collect())
-        .shifted(5.0)
+        .shifted(4.0)
         .dashed(),
         Series::new(
             "few-shot",
@@ -314,9 +326,10 @@ fn gap(report: &Report, last: &LayerEvidence) -> Figure {
         ),
         None => "There is no comparison with the reference at the head's input.".into(),
     };
-    let reading = "Right of zero, more of the forget set is recovered than from a model that never \
+    let reading =
+        "Right of zero, more of the forget set is recovered than from a model that never \
                    saw it. Bars are 95 % bootstrap intervals."
-        .into();
+            .into();
     let title = "Does recovery exceed the reference's?";
     Figure::new(title, finding, reading, plot, table::effects(layers))
 }
@@ -403,7 +416,12 @@ fn rows(report: &Report, rules: &[&str], row: impl Fn(&LayerEvidence) -> Row) ->
         let row = row(layer);
         Row {
             label: format!("{} {}", i + 1, short_layer(&layer.name)),
-            tooltip: format!("{} {}: {}", i + 1, super::super::clean::shorten(&layer.name, 80), row.tooltip),
+            tooltip: format!(
+                "{} {}: {}",
+                i + 1,
+                super::super::clean::shorten(&layer.name, 80),
+                row.tooltip
+            ),
             strong: layer.kind == LayerKind::HeadInput,
             failed: failed(layer),
             ..row

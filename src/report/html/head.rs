@@ -19,20 +19,27 @@ pub(super) fn misalignment(report: &Report) -> Option<Figure> {
     let forget = report.data.as_ref().map_or(&[][..], |d| &d.forget_classes);
     let classes = classes(head);
     let plotted = chosen(head, forget, classes, PLOTTED);
-    let of = |model: &MisalignmentEvidence, class: usize| model.per_class.get(class).copied().flatten();
+    let of =
+        |model: &MisalignmentEvidence, class: usize| model.per_class.get(class).copied().flatten();
     let PerModel { original, unlearned, reference } = &head.misalignment;
     let points = |model: &MisalignmentEvidence| plotted.iter().map(|&c| of(model, c)).collect();
     let mut series =
         vec![Series::new("original", "original", Shape::Ring, points(original)).scattered()];
     if let Some(reference) = reference {
-        series.push(Series::new("reference", "reference", Shape::Diamond, points(reference)).scattered());
+        series.push(
+            Series::new("reference", "reference", Shape::Diamond, points(reference)).scattered(),
+        );
     }
     series.push(Series::new("unlearned", "unlearned", Shape::Disc, points(unlearned)).scattered());
     let row = |&class: &usize| {
         let value = of(unlearned, class);
         let forgotten = forget.contains(&class);
         Row {
-            label: if forgotten { format!("class {class}, forget") } else { format!("class {class}") },
+            label: if forgotten {
+                format!("class {class}, forget")
+            } else {
+                format!("class {class}")
+            },
             tooltip: format!(
                 "class {class}: original {}, unlearned {}, reference {}",
                 number(of(original, class)),
@@ -70,7 +77,8 @@ pub(super) fn misalignment(report: &Report) -> Option<Figure> {
                        of superficial forgetting."
         .to_owned();
     if plotted.len() < classes {
-        let shown = if forget.len() > PLOTTED { "Of the forget classes" } else { "Of the retain classes" };
+        let shown =
+            if forget.len() > PLOTTED { "Of the forget classes" } else { "Of the retain classes" };
         reading.push_str(&format!(
             " {shown} only those are shown whose misalignment changed most; the JSON report has all \
              {classes}."

@@ -141,20 +141,15 @@ impl Shape {
         match self {
             Self::Disc => format!("<circle class=\"f\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.6\"/>"),
             Self::Ring => format!("<circle class=\"h\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5.4\"/>"),
-            Self::Square => format!(
-                "<path class=\"f\" d=\"M{:.1} {:.1}h6.6v6.6h-6.6z\"/>",
-                x - 3.3,
-                y - 3.3
-            ),
-            Self::Frame => format!(
-                "<path class=\"h\" d=\"M{:.1} {:.1}h8.4v8.4h-8.4z\"/>",
-                x - 4.2,
-                y - 4.2
-            ),
-            Self::Diamond => format!(
-                "<path class=\"h\" d=\"M{x:.1} {:.1}l5.6 5.6-5.6 5.6-5.6-5.6z\"/>",
-                y - 5.6
-            ),
+            Self::Square => {
+                format!("<path class=\"f\" d=\"M{:.1} {:.1}h6.6v6.6h-6.6z\"/>", x - 3.3, y - 3.3)
+            }
+            Self::Frame => {
+                format!("<path class=\"h\" d=\"M{:.1} {:.1}h8.4v8.4h-8.4z\"/>", x - 4.2, y - 4.2)
+            }
+            Self::Diamond => {
+                format!("<path class=\"h\" d=\"M{x:.1} {:.1}l5.6 5.6-5.6 5.6-5.6-5.6z\"/>", y - 5.6)
+            }
             Self::Tick => format!("<path class=\"h\" d=\"M{x:.1} {:.1}v11\"/>", y - 5.5),
             Self::Plus => format!(
                 "<path class=\"h\" d=\"M{:.1} {y:.1}h9M{x:.1} {:.1}v9\"/>",
@@ -303,10 +298,7 @@ impl Plot {
             let interval = series.intervals.get(i).copied().flatten();
             if let Some([low, high]) = interval.filter(|b| b.iter().all(|v| v.is_finite())) {
                 let (left, right) = (self.x(low), self.x(high));
-                whiskers.push_str(&format!(
-                    "M{left:.1} {:.1}v6m0-3H{right:.1}m0-3v6",
-                    y - 3.0
-                ));
+                whiskers.push_str(&format!("M{left:.1} {:.1}v6m0-3H{right:.1}m0-3v6", y - 3.0));
             }
         }
         let dash = if series.dashed { " dashed" } else { "" };

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::clean::shorten;
 use super::super::format::{brief, list, number, short_layer, size};
 use crate::report::Report;
-use crate::verdict::{Finding, Label, OutputAccuracy, Outcome};
+use crate::verdict::{Finding, Label, Outcome, OutputAccuracy};
 
 /// Reasons beyond this many are left to the rules.
 const REASONS: usize = 5;
@@ -178,7 +178,11 @@ impl Rule {
             },
             outcome,
             sign,
-            layer: finding.layer.as_deref().map(|l| shorten(short_layer(l), 48)).unwrap_or_default(),
+            layer: finding
+                .layer
+                .as_deref()
+                .map(|l| shorten(short_layer(l), 26))
+                .unwrap_or_default(),
             message: finding.message.clone(),
             expected: finding.expected.clone(),
             found: finding.found.clone(),

@@ -47,7 +47,10 @@ pub(super) fn layer_label(index: usize, layer: &LayerEvidence) -> String {
     format!("{} {}", index + 1, shorten(short_layer(&layer.name), 44))
 }
 
-fn rows(layers: &[LayerEvidence], cells: impl Fn(&LayerEvidence) -> Vec<String>) -> Vec<Vec<String>> {
+fn rows(
+    layers: &[LayerEvidence],
+    cells: impl Fn(&LayerEvidence) -> Vec<String>,
+) -> Vec<Vec<String>> {
     let row = |(i, layer)| {
         let mut row = vec![layer_label(i, layer)];
         row.extend(cells(layer));
@@ -69,7 +72,8 @@ pub(super) fn cka(layers: &[LayerEvidence]) -> Table {
     let mut table = Table::new("CKA with the original's features", &groups);
     table.rows = rows(layers, |layer| {
         let CkaBySet { forget, retain, all } = layer.cka;
-        let mut cells: Vec<String> = [forget, retain, all].into_iter().flat_map(cka_cells).collect();
+        let mut cells: Vec<String> =
+            [forget, retain, all].into_iter().flat_map(cka_cells).collect();
         if reference {
             cells.extend(reference_cka_cells(layer.cka_reference));
         }
@@ -205,9 +209,8 @@ pub(super) fn effects(layers: &[LayerEvidence]) -> Table {
 
 /// Accuracy of the nearest class centre, and the variance left on the forget set.
 pub(super) fn centers_and_spread(layers: &[LayerEvidence]) -> Table {
-    let reference = layers
-        .iter()
-        .any(|l| l.nearest_center.reference.is_some() || l.spread.reference.is_some());
+    let reference =
+        layers.iter().any(|l| l.nearest_center.reference.is_some() || l.spread.reference.is_some());
     let columns: &[&str] = &["centre, forget", "centre, retain", "trace", "rank"];
     let mut groups: Vec<(&str, &[&str])> =
         vec![("", &["layer"]), ("original", columns), ("unlearned", columns)];
@@ -324,8 +327,7 @@ fn models(caption: &str, rows: &[(&str, PerModel<Option<f64>>)]) -> Table {
     }
     let mut table = Table::new(caption, &[("", &columns)]);
     for (name, values) in rows {
-        let mut row =
-            vec![(*name).to_owned(), number(values.original), number(values.unlearned)];
+        let mut row = vec![(*name).to_owned(), number(values.original), number(values.unlearned)];
         if reference {
             row.push(number(values.reference.flatten()));
         }

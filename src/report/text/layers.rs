@@ -84,18 +84,32 @@ pub(super) fn layers(paper: &mut Paper, report: &Report) {
     table.add(0, "layer", column(&|l| shorten(short_layer(&l.name), 60)));
     table.add(2, "CKA\nforget", column(&|l| cka(l.cka.forget)));
     table.add(5, "CKA\nretain", column(&|l| cka(l.cka.retain)));
-    table.add(1, "linear probe\norig → unl", column(&|l| change(probe(l), l.probe.unlearned.forget_accuracy)));
+    table.add(
+        1,
+        "linear probe\norig → unl",
+        column(&|l| change(probe(l), l.probe.unlearned.forget_accuracy)),
+    );
     if layers.iter().any(|l| l.probe.reference.is_some()) {
-        table.add(3, "probe\nref.", column(&|l| brief(l.probe.reference.and_then(|p| p.forget_accuracy))));
+        table.add(
+            3,
+            "probe\nref.",
+            column(&|l| brief(l.probe.reference.and_then(|p| p.forget_accuracy))),
+        );
     } else if layers.iter().any(|l| l.probe.floor.is_some()) {
-        table.add(3, "probe\nfloor", column(&|l| brief(l.probe.floor.and_then(|p| p.forget_accuracy))));
+        table.add(
+            3,
+            "probe\nfloor",
+            column(&|l| brief(l.probe.floor.and_then(|p| p.forget_accuracy))),
+        );
     }
     let shots = layers.iter().find_map(|l| l.few_shot.shots.first()).copied().unwrap_or(1);
     let first = |values: &[Option<f64>]| values.first().copied().flatten();
     table.add(
         1,
         &format!("{shots}-shot\norig → unl"),
-        column(&|l| change(first(&l.few_shot.original.forget), first(&l.few_shot.unlearned.forget))),
+        column(&|l| {
+            change(first(&l.few_shot.original.forget), first(&l.few_shot.unlearned.forget))
+        }),
     );
     if layers.iter().any(|l| l.reference_gap.is_some()) {
         table.add(0, "gap to\nref.", column(&|l| gap(l)));
@@ -103,15 +117,17 @@ pub(super) fn layers(paper: &mut Paper, report: &Report) {
         table.add(0, "\neffect", column(&|l| signed(l.few_shot.effect)));
     }
     paper.table(table);
-    paper.entry("", legend(report));
+    paper.paragraph(legend(report));
     paper.gap();
 }
 
 fn legend(report: &Report) -> &'static str {
     if report.layers.iter().any(|l| l.reference_gap.is_some()) {
-        "on forget samples; gap: few-shot recovery beyond the reference's"
+        "Probe and few-shot: accuracy on forget samples, original → unlearned. Gap: few-shot \
+         recovery beyond the reference's."
     } else {
-        "on forget samples; effect: 0 as easy to learn again as in the original, well below 0 forgotten"
+        "Probe and few-shot: accuracy on forget samples, original → unlearned. Effect: near 0 as \
+         easy to learn again as in the original, well below 0 forgotten."
     }
 }
 

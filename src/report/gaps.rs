@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::clean::shorten;
-use super::super::format::{explain, short_layer};
+use super::clean::shorten;
+use super::format::{explain, short_layer};
 use crate::measures::Status;
 use crate::report::Report;
 use crate::verdict::LayerEvidence;
@@ -48,12 +48,14 @@ fn missing_parts(report: &Report, gaps: &mut Vec<String>) {
         gaps.push("The classifier head was not compared with the features it reads.".into());
     }
     if report.data.as_ref().is_some_and(|d| d.forget_classes.is_empty()) {
-        gaps.push("Samples, not classes, are to be forgotten: measures by class leave no mark.".into());
+        gaps.push(
+            "Samples, not classes, are to be forgotten: measures by class leave no mark.".into(),
+        );
     }
 }
 
 /// Statuses other than `ok`, each with its measure, reason and layers.
-fn statuses(layers: &[LayerEvidence]) -> Vec<String> {
+pub(super) fn statuses(layers: &[LayerEvidence]) -> Vec<String> {
     let mut places: BTreeMap<(&str, &str), (Status, Vec<String>)> = BTreeMap::new();
     for (i, layer) in layers.iter().enumerate() {
         for (measure, status) in measured(layer) {
