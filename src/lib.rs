@@ -3,6 +3,8 @@
 
 #![warn(missing_docs)]
 
+pub mod activations;
+pub mod compare;
 pub mod data;
 mod error;
 pub mod measures;

@@ -1,1 +1,9 @@
-fn main() {}
+//! Arguments to exit code.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os())
+}

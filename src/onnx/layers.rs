@@ -29,6 +29,19 @@ pub enum LayerKind {
     Requested,
 }
 
+impl LayerKind {
+    /// The kind as it is written in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Residual => "residual",
+            Self::Activation => "activation",
+            Self::Features => "features",
+            Self::HeadInput => "head-input",
+            Self::Requested => "requested",
+        }
+    }
+}
+
 /// A tapped tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {

@@ -14,7 +14,7 @@ pub use graph::Graph;
 pub use head::Head;
 pub use layers::{Layer, LayerKind, Selection, choose_layers, match_layers};
 pub use model::Model;
-pub use parameters::{Parameter, WeightChange, WeightComparison, compare_weights};
+pub use parameters::{Parameter, REEXPORT, WeightChange, WeightComparison, compare_weights, parameters};
 pub use reinitialize::reinitialized;
 pub use surgery::{Pooling, TappedLayer, with_outputs, with_pooled_outputs};
 pub use tensor::Tensor;

@@ -6,4 +6,4 @@ mod session;
 
 pub use locate::{Found, locate};
 pub use provider::{Device, Provider};
-pub use session::{Feed, Output, Runtime, RuntimeOptions, Session};
+pub use session::{Batch, BatchValues, Output, Runtime, RuntimeOptions, Session};

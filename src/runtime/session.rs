@@ -1,6 +1,7 @@
 //! Sessions: a model loaded by ONNX Runtime and run on batches.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProvider};
@@ -40,13 +41,7 @@ impl Runtime {
     /// When the library is missing or too old, or CUDA was asked for and is not there.
     pub fn load(options: &RuntimeOptions) -> Result<Self> {
         let found = locate(options.library.as_deref())?;
-        let environment = ort::init_from(&found.path)
-            .map_err(|e| e.to_string())
-            .and_then(|b| {
-                b.with_name("forget-audit").with_telemetry(false).build().map_err(|e| e.to_string())
-            })
-            .map_err(|e| Error::runtime(found.path.display(), e, "install ONNX Runtime again"))?;
-        environment.set_log_level(ort::logging::LogLevel::Fatal);
+        let environment = environment(&found)?;
         let (provider, cuda) =
             Provider::choose(options.device, |device| probe_cuda(&environment, device))?;
         Ok(Self { environment, found, provider, cuda, threads: options.threads })
@@ -126,6 +121,30 @@ impl Runtime {
     }
 }
 
+/// The process's one environment: ONNX Runtime allows no second one, nor a second library.
+fn environment(found: &Found) -> Result<Environment> {
+    static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+    let fail = |problem: String| {
+        Error::runtime(found.path.display(), problem, "install ONNX Runtime again")
+    };
+    let mut loaded = LOADED.lock().map_err(|_| Error::internal("loading ONNX Runtime failed"))?;
+    if let Some((path, environment)) = loaded.as_ref() {
+        if *path != found.path {
+            return Err(fail(format!("this process already uses {}", path.display())));
+        }
+        return Ok(environment.clone());
+    }
+    let environment = ort::init_from(&found.path)
+        .map_err(|e| fail(e.to_string()))?
+        .with_name("forget-audit")
+        .with_telemetry(false)
+        .build()
+        .map_err(|e| fail(e.to_string()))?;
+    environment.set_log_level(ort::logging::LogLevel::Fatal);
+    *loaded = Some((found.path.clone(), environment.clone()));
+    Ok(environment)
+}
+
 /// TF32 rounds to ten bits, exhaustive search makes runs differ: both off. Never a silent fallback.
 fn cuda(device: i32) -> ort::ep::ExecutionProviderDispatch {
     CUDA::default()
@@ -155,14 +174,22 @@ fn one_line(message: &str) -> String {
     }
 }
 
-/// A tensor to feed: row-major values, converted to the model's element type.
-pub struct Feed {
+/// Values of a batch, row-major.
+pub enum BatchValues {
+    /// For float inputs of any precision.
+    Float(Vec<f32>),
+    /// For integer inputs: token ids, masks.
+    Integer(Vec<i64>),
+}
+
+/// A tensor to feed; values are converted to the model's precision.
+pub struct Batch {
     /// The graph input's name.
     pub name: String,
     /// Shape, batch first.
     pub shape: Vec<usize>,
     /// Values.
-    pub values: Vec<f32>,
+    pub values: BatchValues,
 }
 
 /// A tensor that came back.
@@ -213,7 +240,7 @@ impl Session {
     ///
     /// # Errors
     /// When the runtime refuses the batch or an output is no numeric tensor.
-    pub fn run(&mut self, feeds: Vec<Feed>, names: &[String]) -> Result<Vec<Output>> {
+    pub fn run(&mut self, feeds: Vec<Batch>, names: &[String]) -> Result<Vec<Output>> {
         let subject = self.subject.display().to_string();
         let refused = |e: ort::Error| {
             Error::runtime(
@@ -249,35 +276,41 @@ impl Session {
 }
 
 fn to_value(
-    feed: Feed,
+    batch: Batch,
     element: TensorElementType,
     subject: &Path,
 ) -> Result<ort::Result<DynValue>> {
-    let Feed { name, shape, values } = feed;
-    Ok(match element {
-        TensorElementType::Float32 => Tensor::from_array((shape, values)).map(|t| t.into_dyn()),
-        TensorElementType::Float64 => {
+    let Batch { name, shape, values } = batch;
+    Ok(match (element, values) {
+        (TensorElementType::Float32, BatchValues::Float(values)) => {
+            Tensor::from_array((shape, values)).map(|t| t.into_dyn())
+        }
+        (TensorElementType::Float64, BatchValues::Float(values)) => {
             let values: Vec<f64> = values.into_iter().map(f64::from).collect();
             Tensor::from_array((shape, values)).map(|t| t.into_dyn())
         }
-        TensorElementType::Float16 => {
+        (TensorElementType::Float16, BatchValues::Float(values)) => {
             let values: Vec<half::f16> = values.into_iter().map(half::f16::from_f32).collect();
             Tensor::from_array((shape, values)).map(|t| t.into_dyn())
         }
-        // f32 holds whole numbers exactly up to 2^24, more than any vocabulary.
-        TensorElementType::Int64 => {
-            let values: Vec<i64> = values.into_iter().map(|v| v as i64).collect();
+        (TensorElementType::Int64, BatchValues::Integer(values)) => {
             Tensor::from_array((shape, values)).map(|t| t.into_dyn())
         }
-        TensorElementType::Int32 => {
-            let values: Vec<i32> = values.into_iter().map(|v| v as i32).collect();
+        (TensorElementType::Int32, BatchValues::Integer(values)) => {
+            // Token ids fit; a value that doesn't is beyond any vocabulary and refused downstream.
+            let narrow = |v| i32::try_from(v).unwrap_or(i32::MAX);
+            let values: Vec<i32> = values.into_iter().map(narrow).collect();
             Tensor::from_array((shape, values)).map(|t| t.into_dyn())
         }
-        other => {
+        (element, values) => {
+            let given = match values {
+                BatchValues::Float(_) => "floats or images",
+                BatchValues::Integer(_) => "integers",
+            };
             return Err(Error::file(
                 subject,
-                format!("the input \"{name}\" wants {other}, which audit can't feed"),
-                "export the model with a float or integer input",
+                format!("the input \"{name}\" wants {element}, the data holds {given}"),
+                "save the array with the element type that the model's input has",
             ));
         }
     })

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::measures::Status;
+pub use crate::measures::stats::Interval;
 use crate::onnx::LayerKind;
 
 /// The same quantity for each model; `reference` is `None` when no reference was given.
@@ -135,17 +136,6 @@ pub struct ProbesEvidence {
     pub reference: Option<ProbeEvidence>,
     /// On the features of the same graph with fresh random weights.
     pub floor: Option<ProbeEvidence>,
-}
-
-/// A number with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Interval {
-    /// Point estimate.
-    pub value: Option<f64>,
-    /// 95 % bootstrap interval.
-    pub ci: Option<[f64; 2]>,
-    /// Whether it could be computed.
-    pub status: Status,
 }
 
 /// Few-shot accuracies of one model at one layer, an entry a number of shots.

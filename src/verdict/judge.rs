@@ -3,7 +3,11 @@
 use super::evidence::{Evidence, Interval, LayerEvidence, OutputAccuracy, PerModel};
 use super::finding::{Finding, Label, Level, Outcome, Verdict};
 use super::policy::Policy;
-use crate::onnx::LayerKind;
+use crate::measures::Status;
+use crate::onnx::{LayerKind, REEXPORT};
+
+/// Variance of the forget set relative to all samples below which it is one point.
+const ONE_POINT: f64 = 1e-8;
 
 /// Judges the evidence under `policy`: every rule that applies, and the verdict.
 ///
@@ -95,7 +99,7 @@ impl<'a> Court<'a> {
     fn encoder_unchanged(&mut self) -> bool {
         let identical = self.evidence.weights.encoder_identical;
         let changed = self.evidence.weights.layers.iter();
-        let changed = changed.filter(|p| p.relative_change != Some(0.0)).count();
+        let changed = changed.filter(|p| p.relative_change.is_none_or(|c| c > REEXPORT)).count();
         let total = self.evidence.weights.layers.len();
         let message = if identical {
             "every weight upstream of the classifier head stands unchanged in the unlearned model: \
@@ -150,10 +154,19 @@ impl<'a> Court<'a> {
             }
         }
         let accuracy = outputs.unlearned.eval.forget_accuracy;
-        let outcome = at_most(accuracy, limit);
+        // A model that never saw a sample still recognises its class: only a reference says how well.
+        let samples_only = self.evidence.data.is_some_and(|d| d.forget_classes.is_empty());
+        let outcome = match at_most(accuracy, limit) {
+            Outcome::Failed if samples_only && outputs.reference.is_none() => Outcome::Undecided,
+            other => other,
+        };
         let message = match outcome {
             Outcome::Failed => "the outputs still recognise forget samples",
-            _ => "the outputs no longer recognise forget samples",
+            Outcome::Passed => "the outputs no longer recognise forget samples",
+            Outcome::Undecided => {
+                "whether the outputs recognise single forget samples more than unseen ones can't be \
+                 told without a reference"
+            }
         };
         self.add("output-forgetting", outcome, None, message.into(), expected, number(accuracy));
         outcome
@@ -241,6 +254,10 @@ impl<'a> Court<'a> {
         let mut outcomes = Vec::new();
         for layer in deep_layers(self.evidence.layers, self.policy) {
             let Some(gap) = layer.reference_gap else { continue };
+            if let Some(outcome) = self.collapsed(layer) {
+                outcomes.push(outcome);
+                continue;
+            }
             let few_shot = self.gap(
                 "few-shot-recovery",
                 "few-shot recovery",
@@ -258,8 +275,10 @@ impl<'a> Court<'a> {
             let cka = self.cka_forget(layer, gap.few_shot, gap.probe);
             // The head's input must be judged; a shallower layer may be missing a measure.
             let required = layer.kind == LayerKind::HeadInput;
-            outcomes.extend([few_shot, probe].map(|o| match o {
-                Outcome::Undecided if !required => Outcome::Passed,
+            // Few-shot recovery is of classes; where samples are forgotten there is none.
+            let by_class = self.evidence.data.is_some_and(|d| !d.forget_classes.is_empty());
+            outcomes.extend([(few_shot, by_class), (probe, true)].map(|(o, applies)| match o {
+                Outcome::Undecided if !(required && applies) => Outcome::Passed,
                 other => other,
             }));
             outcomes.push(cka);
@@ -271,6 +290,40 @@ impl<'a> Court<'a> {
         } else {
             Outcome::Passed
         }
+    }
+
+    /// Where unlearning contracted all forget features to one point, they tell forget samples from
+    /// retain samples and nothing else: with several forget classes recovery can be no more than a
+    /// guess among them, whatever a reference shows. A single class on a point of its own is
+    /// recovered by every measure, and is judged by the ordinary rules.
+    fn collapsed(&mut self, layer: &LayerEvidence) -> Option<Outcome> {
+        let classes = self.evidence.data.map_or(0, |d| d.forget_classes.len());
+        let one_point = |trace: Option<f64>| trace.is_some_and(|t| t < ONE_POINT);
+        let contracted = one_point(layer.spread.unlearned.relative_trace)
+            && !one_point(layer.spread.original.relative_trace);
+        if classes < 2 || !contracted || layer.cka.forget.status != Status::Degenerate {
+            return None;
+        }
+        let guess = 1.0 / classes as f64;
+        let probe = layer.probe.unlearned.forget_accuracy?;
+        let few_shot = (*layer.few_shot.unlearned.forget.first()?)?;
+        let at_guess = probe <= guess + self.policy.probe_margin
+            && few_shot <= guess + self.policy.few_shot_margin;
+        if !at_guess {
+            return None;
+        }
+        self.add(
+            "forget-collapse",
+            Outcome::Passed,
+            Some(layer),
+            format!(
+                "all forget samples have the same features; what is recovered is a guess among \
+                 the {classes} forget classes"
+            ),
+            format!("probe and few-shot accuracy near {guess:.2}"),
+            format!("probe {probe:.3}, few-shot {few_shot:.3}"),
+        );
+        Some(Outcome::Passed)
     }
 
     fn gap(
@@ -365,6 +418,7 @@ impl<'a> Court<'a> {
             self.add("few-shot-recovery", outcome, Some(layer), message, expected, signed(found));
             outcomes.push(outcome);
         }
+        outcomes.push(self.remaining());
         outcomes.push(self.unchanged_layers());
         if outcomes.contains(&Outcome::Failed) {
             Outcome::Failed
@@ -373,6 +427,33 @@ impl<'a> Court<'a> {
         } else {
             Outcome::Passed
         }
+    }
+
+    /// Harder to learn than the placebos, but still mostly there: only a reference can tell
+    /// whether a model that never saw the class would be as easy to teach.
+    fn remaining(&mut self) -> Outcome {
+        let limit = self.policy.few_shot_remaining;
+        let mut outcome = Outcome::Passed;
+        for layer in deep_layers(self.evidence.layers, self.policy) {
+            let (before, after) = (&layer.few_shot.original, &layer.few_shot.unlearned);
+            let first = |values: &[Option<f64>]| values.first().copied().flatten();
+            let kept = |before, after| Some(first(after)? / first(before).filter(|b| *b > 0.0)?);
+            let forget = kept(&before.forget, &after.forget);
+            let retain = kept(&before.retain, &after.retain).filter(|r| *r > 0.0);
+            let Some(share) = forget.zip(retain).map(|(f, r): (f64, f64)| f / r) else { continue };
+            if share > limit {
+                outcome = Outcome::Undecided;
+                self.add(
+                    "few-shot-remaining",
+                    Outcome::Undecided,
+                    Some(layer),
+                    "the forget classes keep most of their few-shot accuracy".into(),
+                    format!("at most {limit:.2} of the original's, retain classes for measure"),
+                    format!("{share:.2}"),
+                );
+            }
+        }
+        outcome
     }
 
     /// A deep layer that responds to forget samples as it did contradicts an erased end.
@@ -404,7 +485,7 @@ impl<'a> Court<'a> {
                 .filter(|f| f.outcome == outcome && rules.contains(&f.rule.as_str()))
                 .map(|f| {
                     let place = f.layer.as_ref().map(|l| format!(" at {l}")).unwrap_or_default();
-                    format!("{}{place}: {} (expected {})", f.message, f.found, f.expected)
+                    format!("{}{place} (found {}; expected {})", f.message, f.found, f.expected)
                 })
                 .collect()
         };

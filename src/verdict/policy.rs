@@ -19,6 +19,9 @@ pub struct Policy {
     pub cka_margin: f64,
     /// Without a reference the few-shot effect must lie below this, in placebo spreads.
     pub few_shot_effect: f64,
+    /// Without a reference, a forget class that keeps more than this share of its few-shot accuracy
+    /// (relative to what the retain classes keep) is too little forgotten to be called erased.
+    pub few_shot_remaining: f64,
     /// Without a reference a deep layer with at least this CKA on the forget set has not changed.
     pub unchanged_cka: f64,
     /// Layers at or beyond this relative depth count as deep.
@@ -40,6 +43,7 @@ impl Default for Policy {
             few_shot_margin: 0.10,
             cka_margin: 0.10,
             few_shot_effect: -1.0,
+            few_shot_remaining: 0.75,
             unchanged_cka: 0.98,
             deep: 2.0 / 3.0,
             min_forget_samples: 20,

@@ -1,0 +1,23 @@
+# The commands of the README. Everything is built with one profile, so nothing is built twice.
+.PHONY: setup build demo test bench fixtures
+
+setup:
+	@scripts/setup
+
+build: setup
+	cargo build --release --locked
+
+demo: build
+	@target/release/audit demo
+
+test: setup
+	cargo fmt --check
+	cargo clippy --release --locked --all-targets -- -D warnings
+	cargo test --release --locked
+
+bench: build
+	scripts/bench
+
+# Trains the fixture models again and recomputes what the tests expect of them.
+fixtures:
+	scripts/fixtures

@@ -1,0 +1,205 @@
+//! `audit compare`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use forget_audit::compare::{Request, Samples, compare};
+use forget_audit::data::{ForgetSpec, Normalization};
+use forget_audit::onnx::Selection;
+use forget_audit::report::Report;
+use forget_audit::verdict::Policy;
+use forget_audit::{Error, Result};
+
+use super::exit::Exit;
+use super::options::{Color, DisplayArguments, Format, RuntimeArguments};
+use super::output::{Destination, print, render};
+use super::progress::Bars;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The model before unlearning (ONNX)
+    original: PathBuf,
+    /// The model after unlearning (ONNX)
+    unlearned: PathBuf,
+    /// A model retrained from fresh weights without the forget set: the gold reference
+    #[arg(long, value_name = "MODEL")]
+    reference: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArguments,
+    /// Layers to tap: names and globs, separated by commas [default: chosen from the graph]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    layers: Vec<String>,
+    /// Samples run at once; a model with a fixed batch size keeps its own
+    #[arg(long, default_value_t = 64, value_parser = batch_size)]
+    batch_size: usize,
+    /// Seed of every random draw
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+    #[command(flatten)]
+    files: FileArguments,
+    /// What goes to stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Exit with 0 whatever the verdict (errors still exit with 2 or 3)
+    #[arg(long)]
+    exit_zero: bool,
+    #[command(flatten)]
+    display: DisplayArguments,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Data")]
+struct DataArguments {
+    /// Samples: .npz with x_train, y_train, x_test, y_test (or x, y). Without it only the weights
+    /// are compared
+    #[arg(long, value_name = "FILE", requires = "forget")]
+    data: Option<PathBuf>,
+    /// The classes that were to be forgotten, e.g. 4,11
+    #[arg(long, value_name = "CLASSES", group = "forget", requires = "data")]
+    forget_classes: Option<String>,
+    /// The training samples that were to be forgotten: .npy or .txt with their row numbers
+    #[arg(long, value_name = "FILE", group = "forget", requires = "data")]
+    forget_indices: Option<PathBuf>,
+    /// Subtracted after scaling to [0, 1]: one value or one a channel
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, requires = "data")]
+    mean: Vec<f32>,
+    /// Divided by after that: one value or one a channel
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, requires = "data")]
+    std: Vec<f32>,
+}
+
+impl DataArguments {
+    fn samples(&self) -> Result<Option<Samples>> {
+        let Some(path) = self.data.clone() else { return Ok(None) };
+        let forget = match (&self.forget_classes, &self.forget_indices) {
+            (Some(classes), _) => ForgetSpec::parse_classes(classes)?,
+            (None, Some(file)) => ForgetSpec::from_index_file(file)?,
+            (None, None) => {
+                return Err(Error::input(
+                    "--data",
+                    "the forget set is not named",
+                    "give --forget-classes or --forget-indices",
+                ));
+            }
+        };
+        let or = |values: &[f32], default: f32| match values {
+            [] => vec![default],
+            values => values.to_vec(),
+        };
+        let normalization = Normalization::new(or(&self.mean, 0.0), or(&self.std, 1.0))?;
+        Ok(Some(Samples { path, forget, normalization }))
+    }
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Output")]
+struct FileArguments {
+    /// Where the JSON report goes [default: OUTPUT_DIR/NAME.json, NAME that of the unlearned model]
+    #[arg(long, value_name = "PATH")]
+    json: Option<PathBuf>,
+    /// Where the HTML report goes [default: OUTPUT_DIR/NAME.html]
+    #[arg(long, value_name = "PATH")]
+    html: Option<PathBuf>,
+    /// Folder of the reports
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    output_dir: PathBuf,
+}
+
+fn batch_size(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("a batch holds at least one sample".into()),
+        Ok(n) if n <= 1 << 16 => Ok(n),
+        _ => Err("expected a whole number from 1 to 65536".into()),
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<Exit> {
+    let selection = match arguments.layers.as_slice() {
+        [] => Selection::Automatic,
+        patterns => Selection::Patterns(patterns.to_vec()),
+    };
+    let request = Request {
+        original: arguments.original.clone(),
+        unlearned: arguments.unlearned.clone(),
+        reference: arguments.reference.clone(),
+        samples: arguments.data.samples()?,
+        selection,
+        batch_size: arguments.batch_size,
+        seed: arguments.seed,
+        runtime: arguments.runtime.options(),
+        policy: Policy::default(),
+    };
+    let files = Files::prepare(
+        arguments.files.json.as_deref(),
+        arguments.files.html.as_deref(),
+        &arguments.files.output_dir,
+        &arguments.unlearned,
+    )?;
+    let report = compare(&request, &Bars::new(arguments.display.quiet))?;
+    files.write(&report)?;
+    print(&render(&report, arguments.format, arguments.display.color)?)?;
+    if !arguments.display.quiet {
+        tell(&report, &files);
+    }
+    Ok(if report.verdict.label.passes() || arguments.exit_zero {
+        Exit::Passed
+    } else {
+        Exit::Failed
+    })
+}
+
+/// Where a comparison's reports go.
+pub struct Files {
+    json: Destination,
+    html: Destination,
+}
+
+impl Files {
+    /// Decides and tries the paths before any work is done.
+    pub fn prepare(
+        json: Option<&Path>,
+        html: Option<&Path>,
+        folder: &Path,
+        unlearned: &Path,
+    ) -> Result<Self> {
+        let name = unlearned.file_stem().unwrap_or(std::ffi::OsStr::new("audit"));
+        let path = |given: Option<&Path>, extension: &str| match given {
+            Some(path) => path.to_owned(),
+            None => {
+                let mut name = name.to_owned();
+                name.push(".");
+                name.push(extension);
+                folder.join(name)
+            }
+        };
+        Ok(Self {
+            json: Destination::prepare(&path(json, "json"))?,
+            html: Destination::prepare(&path(html, "html"))?,
+        })
+    }
+
+    /// Writes both.
+    pub fn write(&self, report: &Report) -> Result<()> {
+        self.json.write(&render(report, Format::Json, Color::Never)?)?;
+        self.html.write(&render(report, Format::Html, Color::Never)?)
+    }
+
+    /// Where the page lies.
+    pub fn html(&self) -> &Path {
+        self.html.path()
+    }
+}
+
+/// Says on stderr what a reader of stdout alone would miss.
+fn tell(report: &Report, files: &Files) {
+    if let Some(provider) = &report.provider
+        && provider.requested == "auto"
+        && provider.used == "cpu"
+    {
+        eprintln!("note: running on the CPU ({})", provider.reason);
+    }
+    eprintln!("report: {}", files.html.path().display());
+    eprintln!("        {}", files.json.path().display());
+}

@@ -1,0 +1,122 @@
+//! `audit demo`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use forget_audit::compare::{Request, Samples, compare};
+use forget_audit::data::{ForgetSpec, Normalization};
+use forget_audit::onnx::Selection;
+use forget_audit::verdict::{Label, Policy};
+use forget_audit::{Error, Result};
+
+use super::compare::Files;
+use super::exit::Exit;
+use super::options::{DisplayArguments, Format, RuntimeArguments};
+use super::output::{print, render};
+use super::progress::Bars;
+
+/// Shipped inside the binary, so that the demo needs neither network nor checkout.
+const FIXTURES: [(&str, &[u8]); 4] = [
+    ("original.onnx", include_bytes!("../../fixtures/conv-original.onnx")),
+    ("head-flip.onnx", include_bytes!("../../fixtures/conv-head-flip.onnx")),
+    ("retrained.onnx", include_bytes!("../../fixtures/conv-retrained.onnx")),
+    ("digits.npz", include_bytes!("../../fixtures/digits.npz")),
+];
+
+/// What the models were to forget.
+const FORGET: [usize; 2] = [3, 8];
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Folder of the demo's models, data and reports
+    #[arg(long, value_name = "DIR", default_value = "reports/demo")]
+    output_dir: PathBuf,
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+    #[command(flatten)]
+    display: DisplayArguments,
+}
+
+/// One act of the story.
+struct Act {
+    title: &'static str,
+    unlearned: &'static str,
+    reference: Option<&'static str>,
+    expected: Label,
+}
+
+const ACTS: [Act; 2] = [
+    Act {
+        title: "1. A digit classifier \"forgets\" 3 and 8: two rows of its last layer were reversed.\n   \
+                Its outputs never say 3 or 8 again. Are they gone?",
+        unlearned: "head-flip.onnx",
+        reference: Some("retrained.onnx"),
+        expected: Label::Superficial,
+    },
+    Act {
+        title: "2. The same classifier, trained again without ever seeing a 3 or an 8.",
+        unlearned: "retrained.onnx",
+        reference: None,
+        expected: Label::Erased,
+    },
+];
+
+pub fn run(arguments: &Arguments) -> Result<Exit> {
+    let folder = &arguments.output_dir;
+    for (name, bytes) in FIXTURES {
+        let path = folder.join(name);
+        std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, bytes)).map_err(
+            |e| Error::file(&path, format!("can't be written ({e})"), "give another --output-dir"),
+        )?;
+    }
+    let mut page = None;
+    for act in &ACTS {
+        let (label, html) = play(act, folder, arguments)?;
+        if label != act.expected {
+            return Err(Error::internal(format!(
+                "{} was judged {}, not {}",
+                act.unlearned,
+                label.as_str(),
+                act.expected.as_str()
+            )));
+        }
+        page.get_or_insert(html);
+    }
+    let page = page.unwrap_or_default();
+    print(&format!("\nThe first case as a page: {}\n", page.display()))?;
+    Ok(Exit::Passed)
+}
+
+fn play(act: &Act, folder: &Path, arguments: &Arguments) -> Result<(Label, PathBuf)> {
+    let reference = act.reference.map(|r| format!(" --reference {}", folder.join(r).display()));
+    let listed: Vec<String> = FORGET.iter().map(usize::to_string).collect();
+    print(&format!(
+        "\n{}\n\n$ audit compare {} {}{} --data {} --forget-classes {}\n\n",
+        act.title,
+        folder.join("original.onnx").display(),
+        folder.join(act.unlearned).display(),
+        reference.unwrap_or_default(),
+        folder.join("digits.npz").display(),
+        listed.join(","),
+    ))?;
+    let request = Request {
+        original: folder.join("original.onnx"),
+        unlearned: folder.join(act.unlearned),
+        reference: act.reference.map(|r| folder.join(r)),
+        samples: Some(Samples {
+            path: folder.join("digits.npz"),
+            forget: ForgetSpec::classes(FORGET.to_vec())?,
+            normalization: Normalization::default(),
+        }),
+        selection: Selection::Automatic,
+        batch_size: 64,
+        seed: 0,
+        runtime: arguments.runtime.options(),
+        policy: Policy::default(),
+    };
+    let files = Files::prepare(None, None, folder, Path::new(act.unlearned))?;
+    let report = compare(&request, &Bars::new(arguments.display.quiet))?;
+    files.write(&report)?;
+    print(&render(&report, Format::Text, arguments.display.color)?)?;
+    Ok((report.verdict.label, files.html().to_owned()))
+}

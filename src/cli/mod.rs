@@ -1,0 +1,68 @@
+//! The command line: one file a subcommand; parse, call the library, print.
+
+mod compare;
+mod demo;
+mod doctor;
+mod exit;
+mod inspect;
+mod options;
+mod output;
+mod progress;
+mod report;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Exit;
+
+/// Finds out whether machine unlearning reached the features or only the outputs.
+#[derive(Parser)]
+#[command(name = "audit", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 passed; 1 the policy failed; 2 usage, configuration, input \
+                        or internal error, nothing decided; 3 nothing to compare.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The whole story on shipped models: a superficial and an erased case.
+    Demo(demo::Arguments),
+    /// The layers that would be tapped, their widths, the head, the parameters.
+    Inspect(inspect::Arguments),
+    /// Measure, judge and report; the exit code says pass or fail.
+    Compare(Box<compare::Arguments>),
+    /// Render a stored report again.
+    Report(report::Arguments),
+    /// Which ONNX Runtime, version and providers are used; what is missing.
+    Doctor(doctor::Arguments),
+}
+
+/// Parses the arguments, runs the command and turns the outcome into an exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let outcome = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => match arguments.command {
+            Command::Demo(a) => demo::run(&a),
+            Command::Inspect(a) => inspect::run(&a),
+            Command::Compare(a) => compare::run(&a),
+            Command::Report(a) => report::run(&a),
+            Command::Doctor(a) => doctor::run(&a),
+        },
+        Err(error) => {
+            // Help and version are answers, all else is a usage error.
+            let exit = if error.use_stderr() { Exit::Error } else { Exit::Passed };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::print_error(&error);
+            Exit::of_error(&error).into()
+        }
+    }
+}

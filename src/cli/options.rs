@@ -1,0 +1,79 @@
+//! Options that several commands share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use forget_audit::runtime::{Device, RuntimeOptions};
+
+/// How ONNX Runtime is used.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Runtime")]
+pub struct RuntimeArguments {
+    /// The ONNX Runtime library, before ORT_DYLIB_PATH, .runtime/ and the system's path
+    #[arg(long, value_name = "PATH")]
+    onnxruntime: Option<PathBuf>,
+    /// Where models run: auto, cpu, cuda or cuda:N. auto falls back to the CPU and says so
+    #[arg(long, default_value = "auto")]
+    device: Device,
+    /// Threads for one operator [default: ONNX Runtime's choice]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+}
+
+impl RuntimeArguments {
+    /// As the library takes them.
+    pub fn options(&self) -> RuntimeOptions {
+        RuntimeOptions {
+            library: self.onnxruntime.clone(),
+            device: self.device,
+            threads: self.threads.map(usize::from),
+        }
+    }
+}
+
+/// What is shown and how.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Output")]
+pub struct DisplayArguments {
+    /// No progress and no notes on stderr
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Colours: auto, always or never; NO_COLOR is honoured
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Whether to colour what goes to stdout.
+    pub fn on_stdout(self) -> bool {
+        use std::io::IsTerminal;
+        let silenced = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => !silenced && std::io::stdout().is_terminal(),
+        }
+    }
+}
+
+/// Formats of a report.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for the terminal.
+    Text,
+    /// `audit-report/1`.
+    Json,
+    /// One self-contained page.
+    Html,
+}

@@ -1,0 +1,109 @@
+//! What is printed and what is written.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use forget_audit::report::{Report, TextOptions, clean, html, text, to_json};
+use forget_audit::{Error, Result};
+
+use super::options::{Color, Format};
+
+/// Prints an error: the thing, the problem, the remedy.
+pub fn print_error(error: &Error) {
+    // A closed stderr leaves nobody to tell.
+    let _ = writeln!(
+        std::io::stderr(),
+        "error: {}\n  help: {}",
+        clean(&error.to_string()),
+        clean(error.remedy())
+    );
+}
+
+/// Renders a report.
+pub fn render(report: &Report, format: Format, color: Color) -> Result<String> {
+    match format {
+        Format::Json => to_json(report),
+        Format::Html => html(report),
+        Format::Text => {
+            let options = TextOptions { color: color.on_stdout(), width: None };
+            Ok(text(report, &options))
+        }
+    }
+}
+
+/// Prints to stdout; a reader that went away is no error.
+pub fn print(content: &str) -> Result<()> {
+    match std::io::stdout().write_all(content.as_bytes()).and_then(|()| std::io::stdout().flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::input("stdout", format!("can't be written ({e})"), "check where it leads"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A file that will be written, known to be writable before the work begins.
+pub struct Destination {
+    path: PathBuf,
+}
+
+impl Destination {
+    /// Makes the folder and tries it.
+    pub fn prepare(path: &Path) -> Result<Self> {
+        let destination = Self { path: path.to_owned() };
+        if path.is_dir() {
+            return Err(Error::file(path, "is a folder", "give the path of a file"));
+        }
+        destination.create_folder().and_then(|()| destination.temporary()).map(|_| ()).map_err(
+            |e| {
+                Error::file(
+                    path,
+                    format!("can't be written ({e})"),
+                    "give a path in a folder that you may write to (--json, --html, --output-dir)",
+                )
+            },
+        )?;
+        Ok(destination)
+    }
+
+    /// Writes beside the file, then renames: there is never half a file.
+    pub fn write(&self, content: &str) -> Result<()> {
+        let written = self.temporary().and_then(|mut file| {
+            file.write_all(content.as_bytes())?;
+            file.persist(&self.path).map_err(|e| e.error)?;
+            Ok(())
+        });
+        written.map_err(|e| {
+            Error::file(
+                &self.path,
+                format!("can't be written ({e})"),
+                "check space and permissions",
+            )
+        })
+    }
+
+    /// Where it will lie.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn folder(&self) -> &Path {
+        let parent = self.path.parent().filter(|p| !p.as_os_str().is_empty());
+        parent.unwrap_or(Path::new("."))
+    }
+
+    fn create_folder(&self) -> std::io::Result<()> {
+        std::fs::create_dir_all(self.folder())
+    }
+
+    fn temporary(&self) -> std::io::Result<tempfile::NamedTempFile> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".audit-");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // The permissions of an ordinary new file; the umask applies.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        builder.tempfile_in(self.folder())
+    }
+}

@@ -1,0 +1,330 @@
+//! From two model files to a report: the main path.
+
+mod layers;
+mod measure;
+mod outputs;
+mod subject;
+
+use std::path::PathBuf;
+
+use crate::activations::{Activations, Progress, Source, collect};
+use crate::data::{Data, ForgetSpec, Normalization, Rows, Splits, file_sha256};
+use crate::measures::blas;
+use crate::onnx::{Selection, WeightComparison, compare_weights, reinitialized};
+use crate::report::{Models, Report, SCHEMA, Tool};
+use crate::runtime::{Runtime, RuntimeOptions};
+use crate::verdict::{
+    DataEvidence, ParameterChange, PerModel, PerSet, Policy, WeightEvidence, judge,
+};
+use crate::{Error, Result};
+use layers::{Plan, plan};
+use measure::{Cast, Set};
+use subject::Subject;
+
+/// Samples of the floor: a probe on random features needs no more to be seen to fail.
+const FLOOR_FIT: usize = 2000;
+const FLOOR_EVAL: usize = 1000;
+
+/// What to compare and how.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The model before unlearning.
+    pub original: PathBuf,
+    /// The model after unlearning.
+    pub unlearned: PathBuf,
+    /// A model retrained without the forget set.
+    pub reference: Option<PathBuf>,
+    /// The samples; without them only weights are compared.
+    pub samples: Option<Samples>,
+    /// Which layers are tapped.
+    pub selection: Selection,
+    /// Samples run at once.
+    pub batch_size: usize,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// How ONNX Runtime is used.
+    pub runtime: RuntimeOptions,
+    /// The limits of the verdict.
+    pub policy: Policy,
+}
+
+/// Where the samples are and which of them were to be forgotten.
+#[derive(Clone, Debug)]
+pub struct Samples {
+    /// The data file.
+    pub path: PathBuf,
+    /// The forget set.
+    pub forget: ForgetSpec,
+    /// Applied after scaling to `[0, 1]`.
+    pub normalization: Normalization,
+}
+
+/// Is told what goes on.
+pub trait Observer: Sync {
+    /// A stage of `total` steps begins.
+    fn begin(&self, stage: &str, total: usize);
+    /// `steps` more are done.
+    fn advance(&self, steps: usize);
+    /// The stage is over.
+    fn end(&self);
+}
+
+/// Measures, judges, and returns the report.
+///
+/// # Errors
+/// When a file, option or environment can't be used, or nothing is left to compare.
+pub fn compare(request: &Request, observer: &dyn Observer) -> Result<Report> {
+    let original = Subject::open(&request.original)?;
+    let unlearned = Subject::open(&request.unlearned)?;
+    let reference = request.reference.as_deref().map(Subject::open).transpose()?;
+    let subjects = PerModel { original, unlearned, reference };
+    let weights = weights(&subjects.original, &subjects.unlearned)?;
+    check_reference(&subjects)?;
+
+    let mut report = Report {
+        schema: SCHEMA.into(),
+        tool: Tool {
+            name: "audit".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            onnxruntime: None,
+        },
+        created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        seed: request.seed,
+        provider: None,
+        models: Models {
+            original: subjects.original.summary(),
+            unlearned: subjects.unlearned.summary(),
+            reference: subjects.reference.as_ref().map(Subject::summary),
+        },
+        data: None,
+        weights,
+        outputs: None,
+        layers: Vec::new(),
+        head: None,
+        notes: Vec::new(),
+        findings: Vec::new(),
+        verdict: crate::verdict::Verdict {
+            label: crate::verdict::Label::Inconclusive,
+            reasons: Vec::new(),
+        },
+    };
+    if let Some(samples) = &request.samples {
+        measure_all(request, samples, &subjects, &mut report, observer)?;
+    }
+    let (findings, verdict) = judge(report.evidence(), &request.policy);
+    report.findings = findings;
+    report.verdict = verdict;
+    Ok(report)
+}
+
+fn weights(original: &Subject, unlearned: &Subject) -> Result<WeightEvidence> {
+    let WeightComparison { encoder_identical, head_identical, changes } =
+        compare_weights(&original.graph()?, &original.head, &unlearned.graph()?, &unlearned.head);
+    let layers = changes
+        .into_iter()
+        .map(|c| ParameterChange { name: c.name, relative_change: c.relative_change })
+        .collect();
+    Ok(WeightEvidence { encoder_identical, head_identical, layers })
+}
+
+/// A reference that holds the original's encoder would excuse everything.
+fn check_reference(subjects: &PerModel<Subject>) -> Result<()> {
+    let Some(reference) = &subjects.reference else { return Ok(()) };
+    let own = &subjects.original;
+    let comparison =
+        compare_weights(&own.graph()?, &own.head, &reference.graph()?, &reference.head);
+    if comparison.encoder_identical {
+        return Err(Error::file(
+            reference.model.path(),
+            "the reference's encoder is the original's, so it saw the forget set",
+            "give a model trained from fresh weights without the forget set, or no --reference",
+        ));
+    }
+    Ok(())
+}
+
+fn measure_all(
+    request: &Request,
+    samples: &Samples,
+    subjects: &PerModel<Subject>,
+    report: &mut Report,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let runtime = Runtime::load(&request.runtime)?;
+    let inputs = subjects.original.graph()?.inputs();
+    let data = crate::data::load(&samples.path, &inputs)?;
+    let classes = class_count(subjects)?;
+    data.validate_labels(classes)?;
+    let splits = Splits::resolve(&data, &samples.forget, request.seed)?;
+    let source = Source { data: &data, normalization: &samples.normalization };
+    let plan = plan(&runtime, subjects, &request.selection, &source)?;
+    report.notes.extend(plan.notes.iter().cloned());
+
+    let set = Set::new(&data, &splits, classes, forget_classes(&samples.forget))?;
+    let groups: Vec<&Rows> = splits.groups().iter().map(|(_, rows)| *rows).collect();
+    let pass = Pass { request, runtime: &runtime, source: &source, observer };
+    let cast = pass.all(subjects, &plan, &groups, set.total())?;
+    for (name, activations) in cast.named() {
+        if activations.optimization != "all" {
+            report.notes.push(format!(
+                "{name}: ONNX Runtime could not build the optimised graph with taps; run at \
+                 optimisation level \"{}\"",
+                activations.optimization
+            ));
+        }
+    }
+    let floor = pass.floor(subjects, &plan, &splits, &set, &mut report.notes)?;
+
+    blas::stay_single_threaded();
+    observer.begin("measuring", plan.layers.len());
+    let seed = request.seed;
+    report.layers = measure::layers(&plan, &cast, floor.as_ref(), &set, seed, observer)?;
+    observer.end();
+    report.outputs = Some(outputs::accuracies(&cast, &set)?);
+    report.head = Some(measure::head(subjects, &cast, &set)?);
+    report.provider = Some(runtime.provider().clone());
+    report.tool.onnxruntime = Some(runtime.library().version.clone());
+    report.data = Some(data_evidence(samples, &data, &splits, &set)?);
+    outputs::check_reference(report, subjects)
+}
+
+fn forget_classes(forget: &ForgetSpec) -> Vec<usize> {
+    match forget {
+        ForgetSpec::Classes(classes) => classes.clone(),
+        ForgetSpec::Samples { .. } => Vec::new(),
+    }
+}
+
+/// The number of classes, which all models must share.
+fn class_count(subjects: &PerModel<Subject>) -> Result<usize> {
+    let classes = subjects.original.head.classes();
+    for other in [Some(&subjects.unlearned), subjects.reference.as_ref()].into_iter().flatten() {
+        let theirs = other.head.classes();
+        if theirs != classes {
+            return Err(Error::file(
+                other.model.path(),
+                format!("tells {theirs} classes apart, the original {classes}"),
+                "compare models with the same classes in the same order; a forgotten class keeps \
+                 its output",
+            ));
+        }
+    }
+    Ok(classes)
+}
+
+fn data_evidence(
+    samples: &Samples,
+    data: &Data,
+    splits: &Splits,
+    set: &Set,
+) -> Result<DataEvidence> {
+    let count = |side: &crate::data::Side| PerSet {
+        forget: side.forget.rows.len(),
+        retain: side.retain.rows.len(),
+    };
+    Ok(DataEvidence {
+        path: samples.path.display().to_string(),
+        sha256: file_sha256(&samples.path)?,
+        classes: set.classes,
+        forget_classes: set.forget_classes.clone(),
+        split_sha256: splits.sha256(data)?,
+        fit: count(&splits.fit),
+        eval: count(&splits.eval),
+    })
+}
+
+/// One pass of every model over the data.
+struct Pass<'a> {
+    request: &'a Request,
+    runtime: &'a Runtime,
+    source: &'a Source<'a>,
+    observer: &'a dyn Observer,
+}
+
+impl Pass<'_> {
+    fn all(
+        &self,
+        subjects: &PerModel<Subject>,
+        plan: &Plan,
+        groups: &[&Rows],
+        total: usize,
+    ) -> Result<Cast> {
+        let run = |subject: &Subject, taps, name: &str| {
+            self.observer.begin(&format!("running the {name} model"), total);
+            let activations = self.run(subject, taps, groups);
+            self.observer.end();
+            activations
+        };
+        let reference = match (&subjects.reference, &plan.reference) {
+            (Some(subject), Some(taps)) => Some(run(subject, taps, "reference")?),
+            _ => None,
+        };
+        Ok(Cast {
+            original: run(&subjects.original, &plan.original, "original")?,
+            unlearned: run(&subjects.unlearned, &plan.unlearned, "unlearned")?,
+            reference,
+        })
+    }
+
+    fn run(
+        &self,
+        subject: &Subject,
+        taps: &[crate::activations::Tap],
+        groups: &[&Rows],
+    ) -> Result<Activations> {
+        let progress: Progress = &|n| self.observer.advance(n);
+        collect(
+            self.runtime,
+            &subject.model,
+            &subject.head,
+            taps,
+            self.source,
+            groups,
+            self.request.batch_size,
+            progress,
+        )
+    }
+
+    /// The original's graph with fresh weights, on a part of the samples.
+    fn floor(
+        &self,
+        subjects: &PerModel<Subject>,
+        plan: &Plan,
+        splits: &Splits,
+        set: &Set,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<(Activations, Set)>> {
+        let thinned: Vec<Rows> = splits
+            .groups()
+            .iter()
+            .zip([FLOOR_FIT, FLOOR_FIT, FLOOR_EVAL, FLOOR_EVAL])
+            .map(|((_, rows), most)| thin(rows, most, set.total()))
+            .collect();
+        let groups: Vec<&Rows> = thinned.iter().collect();
+        let floor_set = set.of_groups(self.source.data, &groups)?;
+        let model = reinitialized(&subjects.original.model, self.request.seed)?;
+        let subject = Subject { model, head: subjects.original.head.clone() };
+        self.observer.begin("running the floor", floor_set.total());
+        let activations = self.run(&subject, &plan.original, &groups);
+        self.observer.end();
+        match activations {
+            Ok(activations) => Ok(Some((activations, floor_set))),
+            // Random weights may overflow where trained ones don't: a missing floor is no failure.
+            Err(error) => {
+                notes.push(format!(
+                    "no floor: the re-initialised graph could not be used ({error})"
+                ));
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Evenly spaced rows, so that forget and retain keep their shares.
+fn thin(rows: &Rows, most: usize, total: usize) -> Rows {
+    let n = rows.rows.len();
+    // The group's share of the limit, at least a handful.
+    let keep = (most * n / total.max(1)).max(50).min(n);
+    let picked = (0..keep).map(|i| rows.rows[i * n / keep]).collect();
+    Rows { part: rows.part, rows: picked }
+}

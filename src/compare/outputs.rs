@@ -1,0 +1,74 @@
+//! What the models' outputs say.
+
+use ndarray::ArrayView2;
+
+use super::measure::{Cast, Set};
+use super::subject::Subject;
+use crate::activations::Activations;
+use crate::report::Report;
+use crate::verdict::{Accuracy, OutputAccuracy, PerModel};
+use crate::{Error, Result};
+
+/// The class with the highest score; of equal ones the lowest.
+pub(super) fn predictions(scores: ArrayView2<f32>) -> Vec<usize> {
+    let best = |row: ndarray::ArrayView1<f32>| {
+        let mut best = 0;
+        for (class, score) in row.iter().enumerate() {
+            if *score > row[best] {
+                best = class;
+            }
+        }
+        best
+    };
+    scores.rows().into_iter().map(best).collect()
+}
+
+/// Accuracy of every model's outputs on fit and eval.
+pub(super) fn accuracies(cast: &Cast, set: &Set) -> Result<PerModel<OutputAccuracy>> {
+    let of = |activations: &Activations| {
+        let predicted = predictions(activations.scores.view());
+        let accuracy = |split: std::ops::Range<usize>, forget: &[bool], labels: &[usize]| {
+            let right = |wanted: bool| {
+                let members: Vec<bool> = predicted[split.clone()]
+                    .iter()
+                    .zip(labels)
+                    .zip(forget)
+                    .filter(|(_, f)| **f == wanted)
+                    .map(|((p, l), _)| p == l)
+                    .collect();
+                let right = members.iter().filter(|r| **r).count();
+                (!members.is_empty()).then(|| right as f64 / members.len() as f64)
+            };
+            Accuracy { forget_accuracy: right(true), retain_accuracy: right(false) }
+        };
+        OutputAccuracy {
+            fit: accuracy(set.fit(), &set.fit_forget, &set.fit_labels),
+            eval: accuracy(set.eval(), &set.eval_forget, &set.eval_labels),
+        }
+    };
+    Ok(PerModel {
+        original: of(&cast.original),
+        unlearned: of(&cast.unlearned),
+        reference: cast.reference.as_ref().map(of),
+    })
+}
+
+/// A reference whose outputs know the forgotten classes was not retrained without them.
+pub(super) fn check_reference(report: &Report, subjects: &PerModel<Subject>) -> Result<()> {
+    let (Some(data), Some(outputs)) = (&report.data, &report.outputs) else { return Ok(()) };
+    let (Some(subject), Some(reference)) = (&subjects.reference, &outputs.reference) else {
+        return Ok(());
+    };
+    let limit = 2.0 / data.classes.max(1) as f64;
+    match reference.eval.forget_accuracy {
+        Some(accuracy) if accuracy > limit && !data.forget_classes.is_empty() => Err(Error::file(
+            subject.model.path(),
+            format!(
+                "the reference still recognises {:.0} % of the forget samples",
+                100.0 * accuracy
+            ),
+            "give a model trained from fresh weights without the forget classes, or no --reference",
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,64 @@
+//! What several test files share: the fixtures and a way to run them.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+
+use forget_audit::compare::{Observer, Request, Samples, compare};
+use forget_audit::data::{ForgetSpec, Normalization};
+use forget_audit::onnx::Selection;
+use forget_audit::report::Report;
+use forget_audit::runtime::RuntimeOptions;
+use forget_audit::verdict::Policy;
+
+pub struct Silent;
+
+impl Observer for Silent {
+    fn begin(&self, _: &str, _: usize) {}
+    fn advance(&self, _: usize) {}
+    fn end(&self) {}
+}
+
+/// A path in fixtures/.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// A model in fixtures/ by its stem.
+pub fn model(stem: &str) -> PathBuf {
+    fixture(&format!("{stem}.onnx"))
+}
+
+/// Digits, 3 and 8 to be forgotten.
+pub fn samples() -> Samples {
+    Samples {
+        path: fixture("digits.npz"),
+        forget: ForgetSpec::classes(vec![3, 8]).expect("two classes"),
+        normalization: Normalization::default(),
+    }
+}
+
+pub fn request(original: &str, unlearned: &str, reference: Option<&str>) -> Request {
+    Request {
+        original: model(original),
+        unlearned: model(unlearned),
+        reference: reference.map(model),
+        samples: Some(samples()),
+        selection: Selection::Automatic,
+        batch_size: 64,
+        seed: 0,
+        runtime: RuntimeOptions::default(),
+        policy: Policy::default(),
+    }
+}
+
+pub fn report(original: &str, unlearned: &str, reference: Option<&str>) -> Report {
+    compare(&request(original, unlearned, reference), &Silent).expect("a report")
+}
+
+/// The built binary, in an empty working directory so that nothing is found by chance.
+pub fn audit(folder: &Path) -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::cargo_bin("audit").expect("the binary");
+    command.current_dir(folder).env_remove("VIRTUAL_ENV").env("NO_COLOR", "1");
+    command.timeout(std::time::Duration::from_secs(60));
+    command
+}
