@@ -25,7 +25,9 @@ pub fn render(report: &Report, format: Format, color: Color) -> Result<String> {
         Format::Json => to_json(report),
         Format::Html => html(report),
         Format::Text => {
-            let options = TextOptions { color: color.on_stdout(), width: None };
+            // A pipe or file has no width: nothing is left out there.
+            let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(w, _)| w.0);
+            let options = TextOptions { color: color.on_stdout(), width };
             Ok(text(report, &options))
         }
     }
