@@ -2,10 +2,16 @@
 
 mod clean;
 mod format;
+mod gaps;
 mod html;
 mod json;
 mod model;
 mod text;
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
 
 pub use clean::clean;
 pub use html::html;

@@ -294,7 +294,7 @@ fn gap(report: &Report, last: &LayerEvidence) -> Figure {
             layers.iter().map(|l| probe(l)?.value).collect(),
         )
         .with_intervals(layers.iter().map(|l| probe(l)?.ci).collect())
-        .shifted(5.0)
+        .shifted(4.0)
         .dashed(),
         Series::new(
             "few-shot",

@@ -1,11 +1,10 @@
 //! The report as one HTML file: offline, without scripts, light and dark.
 //!
 //! `plot` draws, `figures` and `head` decide what is drawn, `table` holds the numbers behind it,
-//! `summary` the words at the top, `inputs` and `gaps` the end of the page; `templates/` has the
+//! `summary` the words at the top, `inputs` the end of the page; `templates/` has the
 //! markup and the style sheet.
 
 mod figures;
-mod gaps;
 mod head;
 mod inputs;
 mod plot;
@@ -69,7 +68,7 @@ impl<'a> Page<'a> {
             weights: inputs::weights(report),
             layers: layers.map(table::layers),
             centers: layers.map(table::centers_and_spread),
-            gaps: gaps::gaps(report),
+            gaps: super::gaps::gaps(report),
             notes: &report.notes,
             inputs: inputs::inputs(report),
             command: inputs::command(report),

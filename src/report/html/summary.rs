@@ -181,7 +181,7 @@ impl Rule {
             layer: finding
                 .layer
                 .as_deref()
-                .map(|l| shorten(short_layer(l), 48))
+                .map(|l| shorten(short_layer(l), 26))
                 .unwrap_or_default(),
             message: finding.message.clone(),
             expected: finding.expected.clone(),

@@ -117,15 +117,17 @@ pub(super) fn layers(paper: &mut Paper, report: &Report) {
         table.add(0, "\neffect", column(&|l| signed(l.few_shot.effect)));
     }
     paper.table(table);
-    paper.entry("", legend(report));
+    paper.paragraph(legend(report));
     paper.gap();
 }
 
 fn legend(report: &Report) -> &'static str {
     if report.layers.iter().any(|l| l.reference_gap.is_some()) {
-        "on forget samples; gap: few-shot recovery beyond the reference's"
+        "Probe and few-shot: accuracy on forget samples, original → unlearned. Gap: few-shot \
+         recovery beyond the reference's."
     } else {
-        "on forget samples; effect: 0 as easy to learn again as in the original, well below 0 forgotten"
+        "Probe and few-shot: accuracy on forget samples, original → unlearned. Effect: near 0 as \
+         easy to learn again as in the original, well below 0 forgotten."
     }
 }
 

@@ -6,8 +6,10 @@ mod paper;
 use comfy_table::Color;
 
 use super::Report;
+use super::clean::shorten;
 use super::format::{count, list, number, short_layer, size};
-use crate::verdict::{Accuracy, Finding, Label, Outcome, OutputAccuracy, PerModel};
+use super::gaps::statuses;
+use crate::verdict::{Accuracy, Finding, Label, Level, Outcome, OutputAccuracy, PerModel};
 use layers::Columns;
 use paper::Paper;
 
@@ -28,6 +30,9 @@ pub fn text(report: &Report, options: &TextOptions) -> String {
     layers::layers(&mut paper, report);
     findings(&mut paper, report);
     reasons(&mut paper, report);
+    for status in statuses(&report.layers) {
+        paper.entry("status", &status);
+    }
     for note in &report.notes {
         paper.entry("note", note);
     }
@@ -120,12 +125,20 @@ fn per_model<T>(of: &PerModel<T>, value: impl Fn(&T) -> Option<f64>) -> PerModel
     }
 }
 
-/// Rules that failed, then those that are undecided.
+/// A rule that says the same of more layers than this names only the deepest ones.
+const PLACES: usize = 3;
+
+/// Rules that failed, then those that are undecided; what a rule says of several layers stands
+/// together.
 fn findings(paper: &mut Paper, report: &Report) {
-    let order = [Outcome::Failed, Outcome::Undecided];
-    for outcome in order {
-        for finding in report.findings.iter().filter(|f| f.outcome == outcome) {
-            self::finding(paper, finding);
+    for outcome in [Outcome::Failed, Outcome::Undecided] {
+        let mut left: Vec<&Finding> =
+            report.findings.iter().filter(|f| f.outcome == outcome).collect();
+        while let Some(&first) = left.first() {
+            let alike = |f: &Finding| f.rule == first.rule && f.message == first.message;
+            let (group, rest) = left.into_iter().partition(|f| alike(f));
+            finding(paper, first, group);
+            left = rest;
         }
     }
     let passed = report.findings.iter().filter(|f| f.outcome == Outcome::Passed).count();
@@ -135,22 +148,33 @@ fn findings(paper: &mut Paper, report: &Report) {
     }
 }
 
-fn finding(paper: &mut Paper, finding: &Finding) {
-    let (sign, color) = match finding.outcome {
+fn finding(paper: &mut Paper, first: &Finding, mut group: Vec<&Finding>) {
+    let (sign, color) = match first.outcome {
         Outcome::Failed => ("✗ failed", Color::Red),
         Outcome::Undecided => ("? undecided", Color::Yellow),
         Outcome::Passed => ("✓ passed", Color::Green),
     };
-    let level = match finding.level {
-        crate::verdict::Level::Warn => " (does not decide)",
-        crate::verdict::Level::Error => "",
+    let level = match first.level {
+        Level::Warn => " (does not decide)",
+        Level::Error => "",
     };
-    let place =
-        finding.layer.as_ref().map(|l| format!(" at {}", short_layer(l))).unwrap_or_default();
-    paper.heading(sign, color, &format!("{}{level}{place}", finding.rule));
-    paper.entry("", &finding.message);
-    paper.entry("", &format!("expected {}", finding.expected));
-    paper.entry("", &format!("found {}", finding.found));
+    paper.heading(sign, color, &format!("{}{level}", first.rule));
+    paper.entry("", &first.message);
+    let same = group.iter().all(|f| f.expected == first.expected);
+    if same {
+        paper.entry("", &format!("expected {}", first.expected));
+    }
+    let more = group.len().saturating_sub(PLACES);
+    for finding in group.drain(more..) {
+        let place = finding.layer.as_ref().map(|l| format!(" at {}", shorten(short_layer(l), 28)));
+        paper.entry("", &format!("found {}{}", finding.found, place.unwrap_or_default()));
+        if !same {
+            paper.entry("", &format!("  expected {}", finding.expected));
+        }
+    }
+    if more > 0 {
+        paper.entry("", &format!("and the like at {more} shallower layers"));
+    }
     paper.gap();
 }
 

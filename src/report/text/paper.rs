@@ -7,7 +7,7 @@ use super::layers::Columns;
 use crate::report::clean::{clean, columns};
 
 /// Where the text of an entry begins.
-const INDENT: usize = 11;
+const INDENT: usize = 12;
 
 /// Text that grows downwards.
 pub(super) struct Paper {
@@ -42,7 +42,12 @@ impl Paper {
         self.hang(&word, INDENT, INDENT, &clean(text));
     }
 
-    /// A coloured word on the left, `text` in bold beside it.
+    /// Cleaned `text` over the whole width.
+    pub(super) fn paragraph(&mut self, text: &str) {
+        self.hang("", 0, 0, &clean(text));
+    }
+
+    /// A coloured word on the left, `text` beside it.
     pub(super) fn heading(&mut self, word: &str, color: Color, text: &str) {
         let lead = self.paint(word, Some(color), true);
         let used = columns(word);

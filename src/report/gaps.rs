@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::clean::shorten;
-use super::super::format::{explain, short_layer};
+use super::clean::shorten;
+use super::format::{explain, short_layer};
 use crate::measures::Status;
 use crate::report::Report;
 use crate::verdict::LayerEvidence;
@@ -55,7 +55,7 @@ fn missing_parts(report: &Report, gaps: &mut Vec<String>) {
 }
 
 /// Statuses other than `ok`, each with its measure, reason and layers.
-fn statuses(layers: &[LayerEvidence]) -> Vec<String> {
+pub(super) fn statuses(layers: &[LayerEvidence]) -> Vec<String> {
     let mut places: BTreeMap<(&str, &str), (Status, Vec<String>)> = BTreeMap::new();
     for (i, layer) in layers.iter().enumerate() {
         for (measure, status) in measured(layer) {

@@ -1,0 +1,285 @@
+//! What both renderers for people owe to any report.
+
+use super::clean::columns;
+use super::sample::{judged, report, weights_only, without_values};
+use super::{Report, TextOptions, html, text};
+use crate::verdict::Label;
+
+/// Breaks out of elements, attributes, terminals and lines.
+const HOSTILE: &str = "</title><script>alert(1)</script>\" onload='x' & \u{1b}]0;owned\u{7}\u{1b}[2J\
+                       \u{202e}gpj.exe\u{2066}\r\n::error::x\u{0}\u{9b}31m {{ 7*7 }} {% raw %}";
+
+fn page(report: &Report) -> String {
+    html(report).expect("a page")
+}
+
+fn plain(report: &Report, width: Option<u16>) -> String {
+    text(report, &TextOptions { color: false, width })
+}
+
+/// A report in which every string that comes from outside is `text`.
+fn tainted(text: &str) -> Report {
+    let mut report = report(4, 10, true);
+    let models = &mut report.models;
+    for model in
+        [&mut models.original, &mut models.unlearned].into_iter().chain(&mut models.reference)
+    {
+        model.path = text.into();
+        model.sha256 = text.into();
+        model.producer = text.into();
+    }
+    if let Some(data) = &mut report.data {
+        data.path = text.into();
+        data.sha256 = text.into();
+        data.split_sha256 = text.into();
+    }
+    if let Some(provider) = &mut report.provider {
+        provider.requested = text.into();
+        provider.used = text.into();
+        provider.reason = text.into();
+    }
+    if let Some(head) = &mut report.head {
+        head.name = text.into();
+    }
+    for layer in &mut report.layers {
+        layer.name = text.into();
+        layer.unlearned_name = format!("{text}2");
+        layer.reference_name = Some(format!("{text}3"));
+    }
+    for parameter in &mut report.weights.layers {
+        parameter.name = text.into();
+    }
+    report.notes = vec![text.into()];
+    report.created = text.into();
+    report.schema = text.into();
+    report.tool.name = text.into();
+    report.tool.version = text.into();
+    report.tool.onnxruntime = Some(text.into());
+    let mut report = judged(report);
+    for finding in &mut report.findings {
+        finding.rule = text.into();
+        finding.message = text.into();
+        finding.expected = text.into();
+        finding.found = text.into();
+    }
+    report.verdict.reasons.push(text.into());
+    report
+}
+
+fn dangerous(c: char) -> bool {
+    (c.is_control() && c != '\n')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
+/// Element names, in order, and nothing that only looks like one.
+fn elements(page: &str) -> Vec<&str> {
+    page.split('<')
+        .skip(1)
+        .map(|rest| rest.split(|c: char| c.is_whitespace() || c == '>').next().unwrap_or_default())
+        .collect()
+}
+
+#[test]
+fn hostile_strings_add_no_markup_to_the_page() {
+    // Same evidence, harmless and hostile names: the elements must be the same.
+    let harmless = page(&tainted("x"));
+    let hostile = page(&tainted(HOSTILE));
+    assert_eq!(elements(&harmless), elements(&hostile));
+    assert!(!hostile.contains("<script") && !hostile.contains("onload='"));
+    assert!(hostile.contains("&lt;script&gt;"));
+    assert!(hostile.contains("7*7"), "templates in names are not run");
+}
+
+#[test]
+fn control_characters_reach_neither_output() {
+    let report = tainted(HOSTILE);
+    let outputs =
+        [page(&report), plain(&report, None), plain(&report, Some(80)), plain(&report, Some(50))];
+    for output in outputs {
+        assert_eq!(output.chars().find(|c| dangerous(*c)), None);
+        assert!(output.contains(char::REPLACEMENT_CHARACTER));
+    }
+}
+
+#[test]
+fn names_cannot_start_a_line_of_their_own() {
+    let output = plain(&tainted(HOSTILE), None);
+    assert!(!output.lines().any(|l| l.trim_start().starts_with("::error")));
+}
+
+#[test]
+fn absurd_lengths_neither_swell_the_page_nor_break_the_table() {
+    let report = tainted(&"x".repeat(10_000));
+    assert!(page(&report).len() < 200_000);
+    for line in plain(&report, Some(80)).lines() {
+        assert!(columns(line) <= 80, "{line}");
+    }
+}
+
+#[test]
+fn the_page_asks_for_nothing_from_outside() {
+    for report in [report(4, 10, true), report(4, 10, false), weights_only(), tainted("x")] {
+        let page = page(&report);
+        for outside in ["http:", "https:", "//", " src=", "href=", "@import", "url(", "<script"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+    }
+}
+
+#[test]
+fn a_large_report_stays_small() {
+    for reference in [true, false] {
+        let length = page(&report(32, 20, reference)).len();
+        assert!(length < 300_000, "{length} bytes");
+    }
+    let length = page(&report(32, 1000, true)).len();
+    assert!(length < 300_000, "{length} bytes with 1000 classes");
+}
+
+#[test]
+fn the_verdict_comes_first_on_the_page_and_last_in_the_terminal() {
+    let report = report(4, 10, true);
+    assert_eq!(report.verdict.label, Label::Superficial);
+    let sentence = report.verdict.label.sentence();
+    let page = page(&report);
+    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text:?}"));
+    let order = [
+        sentence,
+        "id=\"rules\"",
+        "id=\"layers\"",
+        "id=\"head\"",
+        "id=\"weights\"",
+        "id=\"details\"",
+        "id=\"gaps\"",
+        "id=\"inputs\"",
+    ];
+    assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])));
+    let output = plain(&report, None);
+    let last = output.lines().last().expect("a line");
+    assert!(last.contains(sentence) && last.contains("superficial"), "{last}");
+}
+
+#[test]
+fn failed_rules_come_before_passed_ones() {
+    let page = page(&report(4, 10, true));
+    let failed = page.rfind("data-name=\"outcome\"><span class=\"outcome failed\"");
+    let passed = page.find("data-name=\"outcome\"><span class=\"outcome passed\"");
+    assert!(failed.is_some() && passed.is_some() && failed < passed);
+}
+
+#[test]
+fn every_layer_has_its_row_and_every_plot_its_table() {
+    let page = page(&report(5, 10, true));
+    assert_eq!(page.matches("class=\"plot\"").count(), 5, "four by layer, one for the head");
+    assert_eq!(page.matches("<summary>the numbers</summary>").count(), 5);
+    assert_eq!(page.matches("<rect class=\"hit\"").count(), 4 * 5 + 10);
+}
+
+#[test]
+fn a_missing_value_is_never_a_number() {
+    for reference in [true, false] {
+        let report = without_values(report(3, 10, reference));
+        let page = page(&report);
+        assert!(!page.contains("NaN") && !page.contains("inf") && !page.contains("None"));
+        assert!(page.contains("degenerate") && page.contains("too-few-samples"));
+        // Plots by layer hold no marker, only the reason for its absence.
+        let layers = page.split("id=\"layers\"").nth(1).and_then(|p| p.split("id=\"head\"").next());
+        let layers = layers.expect("the section");
+        assert_eq!(layers.matches("<circle").count(), 0);
+        assert!(layers.matches("class=\"missing\"").count() >= 3 * 4);
+        assert!(!layers.contains("<td>0.000</td>"));
+        let output = plain(&report, Some(80));
+        assert!(output.contains("– → –") && output.contains("degen."));
+        assert!(!output.contains("NaN") && !output.contains("0.00 →"));
+    }
+}
+
+#[test]
+fn values_that_are_no_numbers_are_absent() {
+    let mut report = report(3, 10, true);
+    for layer in &mut report.layers {
+        layer.cka.forget.debiased = Some(f64::NAN);
+        layer.probe.unlearned.forget_ci = Some([f64::NEG_INFINITY, f64::NAN]);
+        layer.few_shot.effect = Some(f64::INFINITY);
+        layer.probe.unlearned.forget_accuracy = Some(1e300);
+    }
+    let page = page(&report);
+    let svg: Vec<&str> =
+        page.split("<svg").skip(1).filter_map(|s| s.split("</svg>").next()).collect();
+    assert!(svg.iter().all(|s| !s.contains("NaN") && !s.contains("inf ")));
+}
+
+#[test]
+fn without_samples_the_page_says_so() {
+    let mut report = weights_only();
+    let page_of_changed = page(&report);
+    assert!(page_of_changed.contains("inconclusive"));
+    assert!(page_of_changed.contains("No samples were given"));
+    assert!(
+        !page_of_changed.contains("id=\"layers\"") && !page_of_changed.contains("class=\"plot\"")
+    );
+    report.weights.encoder_identical = true;
+    let report = judged(report);
+    assert_eq!(report.verdict.label, Label::Superficial);
+    assert!(page(&report).contains("superficial"));
+    assert!(plain(&report, Some(80)).contains("only the weights are compared"));
+}
+
+#[test]
+fn text_fits_the_terminal() {
+    for report in [report(4, 10, true), report(32, 20, false), weights_only()] {
+        for width in [50, 80, 120] {
+            for line in plain(&report, Some(width)).lines() {
+                assert!(columns(line) <= usize::from(width), "{width}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_narrow_terminal_drops_columns_a_log_keeps_all() {
+    let report = report(4, 10, true);
+    let wide = plain(&report, None);
+    assert!(wide.contains("/features/stage0/block.0/conv2/Relu_0 "), "full names");
+    assert!(!wide.contains("_output_0"));
+    let narrow = plain(&report, Some(50));
+    assert!(narrow.contains('…'));
+    let heads = |output: &str| output.lines().find(|l| l.starts_with("layer")).map(str::to_owned);
+    let count = |output: &str| heads(output).map_or(0, |l| l.split_whitespace().count());
+    assert!(count(&narrow) < count(&wide));
+    for output in [&wide, &narrow] {
+        assert!(output.contains("gap to"), "what decides is never dropped");
+    }
+}
+
+#[test]
+fn colour_is_optional_and_never_alone() {
+    let report = report(4, 10, true);
+    let colored = text(&report, &TextOptions { color: true, width: Some(80) });
+    assert!(colored.contains("\u{1b}[1;31m✗ superficial"));
+    let mut bare = String::new();
+    for (i, part) in colored.split('\u{1b}').enumerate() {
+        bare.push_str(if i == 0 { part } else { part.split_once('m').map_or("", |p| p.1) });
+    }
+    assert_eq!(bare, plain(&report, Some(80)));
+}
+
+#[test]
+fn every_label_is_explained() {
+    let mut report = report(2, 10, false);
+    let labels = [
+        Label::Erased,
+        Label::Superficial,
+        Label::NotForgotten,
+        Label::Damaged,
+        Label::Inconclusive,
+    ];
+    for label in labels {
+        report.verdict.label = label;
+        let page = page(&report);
+        assert!(page.contains(label.as_str()) && page.contains("Next:"));
+        assert!(page.contains(label.sentence()));
+        let output = plain(&report, Some(80));
+        assert!(output.contains(&format!("{}:", label.as_str())));
+    }
+}
