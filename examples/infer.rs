@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use forget_audit::activations::{Source, collect};
+use forget_audit::activations::{Collector, Source};
 use forget_audit::data::{Normalization, Part, Rows, load};
 use forget_audit::onnx::{Graph, Head, Model};
 use forget_audit::runtime::{Device, Runtime, RuntimeOptions};
@@ -32,7 +32,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .collect::<Result<Vec<_>, forget_audit::Error>>()?;
         let groups: Vec<&Rows> = rows.iter().collect();
         let scores =
-            collect(&runtime, &model, &head, &[], &source, &groups, BATCH, &|_| ())?.scores;
+            Collector { runtime: &runtime, source: &source, batch_size: BATCH, progress: &|_| () }
+                .collect(&model, &head, &[], &groups)?
+                .scores;
         eprintln!("{} scores", scores.nrows());
     }
     Ok(())

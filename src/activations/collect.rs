@@ -79,62 +79,76 @@ pub struct Activations {
     pub optimization: &'static str,
 }
 
-/// Runs `model` once over `groups` and collects the pooled taps and the scores, the groups'
-/// samples one after another.
-///
-/// # Errors
-/// When the runtime refuses the model or a batch, or a value that comes back is not finite.
-pub fn collect(
-    runtime: &Runtime,
-    model: &Model,
-    head: &Head,
-    taps: &[Tap],
-    source: &Source,
-    groups: &[&Rows],
-    wanted_batch: usize,
-    progress: Progress,
-) -> Result<Activations> {
-    let layers: Vec<_> = taps.iter().map(|t| t.layer.clone()).collect();
-    let (tapped, mut names) = with_pooled_outputs(model, &head.output, &layers);
-    names.push(head.output.clone());
-    let mut session = runtime.session(&tapped)?;
-    let batch = batch_size(&session, model, wanted_batch)?;
-    let inputs = session.inputs();
+/// How models are run: by which runtime, on which samples.
+#[derive(Clone, Copy)]
+pub struct Collector<'a> {
+    /// ONNX Runtime.
+    pub runtime: &'a Runtime,
+    /// The samples.
+    pub source: &'a Source<'a>,
+    /// Samples run at once, where the model leaves it open.
+    pub batch_size: usize,
+    /// Is told how many samples are done.
+    pub progress: Progress<'a>,
+}
 
-    let total: usize = groups.iter().map(|g| g.rows.len()).sum();
-    let widths = taps.iter().map(|t| t.width).chain([head.classes()]);
-    let mut collected: Vec<Array2<f32>> = widths.map(|w| Array2::zeros((total, w))).collect();
+impl Collector<'_> {
+    /// Runs `model` once over `groups` and collects the pooled taps and the scores, the groups'
+    /// samples one after another.
+    ///
+    /// # Errors
+    /// When the runtime refuses the model or a batch, or a value that comes back is not finite.
+    pub fn collect(
+        &self,
+        model: &Model,
+        head: &Head,
+        taps: &[Tap],
+        groups: &[&Rows],
+    ) -> Result<Activations> {
+        let Self { runtime, source, batch_size: wanted, progress } = *self;
+        let layers: Vec<_> = taps.iter().map(|t| t.layer.clone()).collect();
+        let (tapped, mut names) = with_pooled_outputs(model, &head.output, &layers);
+        names.push(head.output.clone());
+        let mut session = runtime.session(&tapped)?;
+        let batch = batch_size(&session, model, wanted)?;
+        let inputs = session.inputs();
 
-    let chunks = || groups.iter().flat_map(|g| g.rows.chunks(batch).map(|rows| (g.part, rows)));
-    std::thread::scope(|scope| {
-        let (sender, receiver) = sync_channel(PREPARED);
-        let inputs = &inputs;
-        scope.spawn(move || {
-            for (part, rows) in chunks() {
-                let prepared = source.feeds(part, inputs, &padded(rows, batch, inputs));
-                // The receiver is gone when a run failed: that error is told, not this one.
-                if sender.send(prepared).is_err() {
-                    break;
+        let total: usize = groups.iter().map(|g| g.rows.len()).sum();
+        let widths = taps.iter().map(|t| t.width).chain([head.classes()]);
+        let mut collected: Vec<Array2<f32>> = widths.map(|w| Array2::zeros((total, w))).collect();
+
+        let chunks = || groups.iter().flat_map(|g| g.rows.chunks(batch).map(|rows| (g.part, rows)));
+        std::thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(PREPARED);
+            let inputs = &inputs;
+            scope.spawn(move || {
+                for (part, rows) in chunks() {
+                    let prepared = source.feeds(part, inputs, &padded(rows, batch, inputs));
+                    // The receiver is gone when a run failed: that error is told, not this one.
+                    if sender.send(prepared).is_err() {
+                        break;
+                    }
                 }
+            });
+            let mut start = 0;
+            for (_, rows) in chunks() {
+                let prepared = receiver
+                    .recv()
+                    .map_err(|_| Error::internal("the thread that prepares batches stopped"))??;
+                let outputs = session.run(prepared, &names)?;
+                for (output, (target, name)) in outputs.iter().zip(collected.iter_mut().zip(&names))
+                {
+                    let target = target.slice_mut(s![start..start + rows.len(), ..]);
+                    store(output, target, model, name, rows)?;
+                }
+                start += rows.len();
+                progress(rows.len());
             }
-        });
-        let mut start = 0;
-        for (_, rows) in chunks() {
-            let prepared = receiver
-                .recv()
-                .map_err(|_| Error::internal("the thread that prepares batches stopped"))??;
-            let outputs = session.run(prepared, &names)?;
-            for (output, (target, name)) in outputs.iter().zip(collected.iter_mut().zip(&names)) {
-                let target = target.slice_mut(s![start..start + rows.len(), ..]);
-                store(output, target, model, name, rows)?;
-            }
-            start += rows.len();
-            progress(rows.len());
-        }
-        Ok(())
-    })?;
-    let scores = collected.pop().ok_or_else(|| Error::internal("no scores collected"))?;
-    Ok(Activations { layers: collected, scores, optimization: session.optimization() })
+            Ok(())
+        })?;
+        let scores = collected.pop().ok_or_else(|| Error::internal("no scores collected"))?;
+        Ok(Activations { layers: collected, scores, optimization: session.optimization() })
+    }
 }
 
 /// Fills the last batch of a model with a fixed batch size by repeating its last sample.

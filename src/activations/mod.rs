@@ -3,5 +3,5 @@
 mod collect;
 mod taps;
 
-pub use collect::{Activations, Progress, Source, collect};
+pub use collect::{Activations, Collector, Progress, Source};
 pub use taps::{Tap, Trial, batch_size, find_taps};

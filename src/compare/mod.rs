@@ -7,7 +7,7 @@ mod subject;
 
 use std::path::PathBuf;
 
-use crate::activations::{Activations, Progress, Source, collect};
+use crate::activations::{Activations, Collector, Source, Tap};
 use crate::data::{Data, ForgetSpec, Normalization, Rows, Splits, file_sha256};
 use crate::measures::blas;
 use crate::onnx::{Selection, WeightComparison, compare_weights, reinitialized};
@@ -266,23 +266,14 @@ impl Pass<'_> {
         })
     }
 
-    fn run(
-        &self,
-        subject: &Subject,
-        taps: &[crate::activations::Tap],
-        groups: &[&Rows],
-    ) -> Result<Activations> {
-        let progress: Progress = &|n| self.observer.advance(n);
-        collect(
-            self.runtime,
-            &subject.model,
-            &subject.head,
-            taps,
-            self.source,
-            groups,
-            self.request.batch_size,
-            progress,
-        )
+    fn run(&self, subject: &Subject, taps: &[Tap], groups: &[&Rows]) -> Result<Activations> {
+        let collector = Collector {
+            runtime: self.runtime,
+            source: self.source,
+            batch_size: self.request.batch_size,
+            progress: &|n| self.observer.advance(n),
+        };
+        collector.collect(&subject.model, &subject.head, taps, groups)
     }
 
     /// The original's graph with fresh weights, on a part of the samples.

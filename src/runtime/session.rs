@@ -76,7 +76,7 @@ impl Runtime {
             (GraphOptimizationLevel::Level1, "basic"),
             (GraphOptimizationLevel::Disable, "none"),
         ] {
-            match self.builder(level).and_then(|mut b| Ok(b.commit_from_memory(&bytes)?)) {
+            match self.builder(level).and_then(|mut b| b.commit_from_memory(&bytes)) {
                 Ok(session) => return Session::new(session, model.path(), name),
                 Err(error) => _ = refusal.get_or_insert(error),
             }
@@ -96,7 +96,7 @@ impl Runtime {
     pub fn plain_session(&self, model: &Model) -> Result<Session> {
         let bytes = model.to_bytes()?;
         self.builder(GraphOptimizationLevel::Disable)
-            .and_then(|mut b| Ok(b.commit_from_memory(&bytes)?))
+            .and_then(|mut b| b.commit_from_memory(&bytes))
             .map_err(|e| {
                 Error::runtime(
                     model.path().display(),

@@ -72,8 +72,8 @@ fn meaning(label: Label) -> (&'static str, &'static str) {
         Label::Superficial => (
             "The model no longer answers for the forget set, but its inner layers still tell it \
              apart: a new classifier on top, or a few labelled samples, bring it back.",
-            "Don't release it as a deletion. Change the encoder (audit remediate) or retrain without \
-             the forget set (audit retrain), then compare again.",
+            "Don't release it as a deletion. Unlearn in the encoder too, or retrain without the forget \
+             set, then compare again.",
         ),
         Label::NotForgotten => (
             "The unlearned model still recognises forget samples, so what its inner layers hold \
