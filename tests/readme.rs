@@ -10,7 +10,8 @@ use common::audit;
 fn every_command_of_the_readme_exits_as_it_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir().expect("a folder");
-    std::os::unix::fs::symlink(root.join("fixtures"), folder.path().join("fixtures")).expect("a link");
+    std::os::unix::fs::symlink(root.join("fixtures"), folder.path().join("fixtures"))
+        .expect("a link");
     let readme = std::fs::read_to_string(root.join("README.md")).expect("README.md");
     let mut commands = 0;
     let mut lines = readme.lines().peekable();

@@ -27,13 +27,13 @@ pub struct Arguments {
     #[command(flatten)]
     data: DataArguments,
     /// Layers to tap: names and globs, separated by commas [default: chosen from the graph]
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = "Measuring")]
     layers: Vec<String>,
     /// Samples run at once; a model with a fixed batch size keeps its own
-    #[arg(long, default_value_t = 64, value_parser = batch_size)]
+    #[arg(long, default_value_t = 64, value_parser = batch_size, help_heading = "Measuring")]
     batch_size: usize,
     /// Seed of every random draw
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, help_heading = "Measuring")]
     seed: u64,
     #[command(flatten)]
     runtime: RuntimeArguments,

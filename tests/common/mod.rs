@@ -7,7 +7,7 @@ use forget_audit::compare::{Observer, Request, Samples, compare};
 use forget_audit::data::{ForgetSpec, Normalization};
 use forget_audit::onnx::Selection;
 use forget_audit::report::Report;
-use forget_audit::runtime::RuntimeOptions;
+use forget_audit::runtime::{Device, RuntimeOptions};
 use forget_audit::verdict::Policy;
 
 pub struct Silent;
@@ -46,7 +46,8 @@ pub fn request(original: &str, unlearned: &str, reference: Option<&str>) -> Requ
         selection: Selection::Automatic,
         batch_size: 64,
         seed: 0,
-        runtime: RuntimeOptions::default(),
+        // The expected figures are the CPU's.
+        runtime: RuntimeOptions { device: Device::Cpu, ..RuntimeOptions::default() },
         policy: Policy::default(),
     }
 }

@@ -1,0 +1,168 @@
+//! The rules on evidence at and around their limits: a real report with single figures changed.
+
+mod common;
+
+use std::sync::LazyLock;
+
+use common::report;
+use forget_audit::measures::Status;
+use forget_audit::report::Report;
+use forget_audit::verdict::{Interval, Label, Policy, judge};
+
+static WITH: LazyLock<Report> =
+    LazyLock::new(|| report("conv-original", "conv-retrained", Some("conv-retrained")));
+static WITHOUT: LazyLock<Report> =
+    LazyLock::new(|| report("conv-original", "conv-retrained", None));
+
+fn label(base: &Report, change: impl FnOnce(&mut Report)) -> Label {
+    let mut report = base.clone();
+    change(&mut report);
+    judge(report.evidence(), &Policy::default()).1.label
+}
+
+/// Changes the deepest layer.
+fn deepest(report: &mut Report) -> &mut forget_audit::verdict::LayerEvidence {
+    report.layers.last_mut().expect("layers")
+}
+
+fn interval(value: f64, low: f64, high: f64) -> Interval {
+    Interval { value: Some(value), ci: Some([low, high]), status: Status::Ok }
+}
+
+fn missing() -> Interval {
+    Interval { value: None, ci: None, status: Status::TooFewSamples }
+}
+
+#[test]
+fn the_base_cases_are_erased() {
+    assert_eq!(label(&WITH, |_| ()), Label::Erased);
+    assert_eq!(label(&WITHOUT, |_| ()), Label::Erased);
+}
+
+#[test]
+fn recovery_beyond_the_reference_is_superficial_only_with_margin_and_interval() {
+    let few_shot = |gap: Interval| {
+        label(&WITH, |r| deepest(r).reference_gap.as_mut().expect("a gap").few_shot = gap)
+    };
+    assert_eq!(few_shot(interval(0.11, 0.01, 0.2)), Label::Superficial);
+    assert_eq!(few_shot(interval(0.11, -0.01, 0.2)), Label::Erased);
+    assert_eq!(few_shot(interval(0.10, 0.05, 0.2)), Label::Erased);
+    let probe = |gap: Interval| {
+        label(&WITH, |r| deepest(r).reference_gap.as_mut().expect("a gap").probe = gap)
+    };
+    assert_eq!(probe(interval(0.06, 0.01, 0.1)), Label::Superficial);
+    assert_eq!(probe(interval(0.05, 0.01, 0.1)), Label::Erased);
+    assert_eq!(probe(interval(0.06, -0.01, 0.1)), Label::Erased);
+}
+
+#[test]
+fn cka_beyond_the_reference_counts_only_together_with_recovery() {
+    let closer = |gap: Interval| {
+        label(&WITH, |r| {
+            let layer = deepest(r);
+            layer.cka.forget.debiased = Some(0.9);
+            layer.reference_gap.as_mut().expect("a gap").probe = gap;
+        })
+    };
+    assert_eq!(closer(interval(0.0, -0.1, 0.1)), Label::Erased);
+    assert_eq!(closer(interval(0.03, 0.01, 0.05)), Label::Superficial);
+}
+
+#[test]
+fn shallow_layers_don_t_count_against_a_reference() {
+    let changed = label(&WITH, |r| {
+        r.layers[0].reference_gap.as_mut().expect("a gap").few_shot = interval(0.9, 0.8, 1.0);
+    });
+    assert_eq!(changed, Label::Erased);
+}
+
+#[test]
+fn without_a_reference_the_effect_and_its_interval_decide() {
+    let effect = |value: f64, ci: [f64; 2]| {
+        label(&WITHOUT, |r| {
+            let few_shot = &mut deepest(r).few_shot;
+            (few_shot.effect, few_shot.effect_ci) = (Some(value), Some(ci));
+        })
+    };
+    assert_eq!(effect(-3.0, [-4.0, -1.0]), Label::Erased);
+    assert_eq!(effect(-3.0, [-6.0, -0.9]), Label::Inconclusive);
+    assert_eq!(effect(-0.9, [-1.5, -0.2]), Label::Superficial);
+}
+
+#[test]
+fn without_a_reference_an_unchanged_deep_layer_or_much_that_remains_is_not_passed() {
+    let cka = label(&WITHOUT, |r| r.layers[1].cka.forget.debiased = Some(0.985));
+    assert_eq!(cka, Label::Inconclusive);
+    let remains = label(&WITHOUT, |r| deepest(r).few_shot.unlearned.forget[0] = Some(0.8));
+    assert_eq!(remains, Label::Inconclusive);
+}
+
+#[test]
+fn an_unchanged_encoder_is_superficial_whatever_else_is_measured() {
+    for base in [&WITH, &WITHOUT] {
+        assert_eq!(label(base, |r| r.weights.encoder_identical = true), Label::Superficial);
+    }
+}
+
+#[test]
+fn outputs_and_retained_accuracy_come_first() {
+    let outputs = |base: &Report, forget: f64| {
+        label(base, |r| {
+            let outputs = r.outputs.as_mut().expect("outputs");
+            outputs.unlearned.eval.forget_accuracy = Some(forget);
+        })
+    };
+    assert_eq!(outputs(&WITHOUT, 0.21), Label::NotForgotten);
+    assert_eq!(outputs(&WITHOUT, 0.20), Label::Erased);
+    let damaged = label(&WITH, |r| {
+        r.outputs.as_mut().expect("outputs").unlearned.eval.retain_accuracy = Some(0.9);
+    });
+    assert_eq!(damaged, Label::Damaged);
+    let damaged = label(&WITH, |r| deepest(r).probe.unlearned.retain_accuracy = Some(0.9));
+    assert_eq!(damaged, Label::Damaged);
+}
+
+#[test]
+fn too_little_evidence_never_passes() {
+    type Change = fn(&mut Report);
+    let changes: [Change; 9] = [
+        |r| r.data.as_mut().expect("data").eval.forget = 19,
+        |r| r.data.as_mut().expect("data").fit.forget = 19,
+        |r| r.data.as_mut().expect("data").forget_classes = vec![0, 1, 2, 3, 4, 5, 6, 7],
+        |r| r.outputs.as_mut().expect("outputs").unlearned.eval.forget_accuracy = None,
+        |r| r.outputs.as_mut().expect("outputs").unlearned.eval.retain_accuracy = None,
+        |r| r.outputs.as_mut().expect("outputs").original.eval.forget_accuracy = Some(0.2),
+        |r| deepest(r).probe.unlearned.retain_accuracy = None,
+        |r| {
+            let layer = deepest(r);
+            layer.few_shot.effect = None;
+            if let Some(gap) = layer.reference_gap.as_mut() {
+                gap.few_shot = missing();
+            }
+        },
+        |r| {
+            r.outputs = None;
+            r.layers.clear();
+        },
+    ];
+    for (index, change) in changes.iter().enumerate() {
+        for base in [&WITH, &WITHOUT] {
+            assert_eq!(label(base, change), Label::Inconclusive, "change {index}");
+        }
+    }
+    let no_probe =
+        label(&WITH, |r| deepest(r).reference_gap.as_mut().expect("a gap").probe = missing());
+    assert_eq!(no_probe, Label::Inconclusive);
+}
+
+#[test]
+fn single_samples_are_not_judged_by_outputs_without_a_reference() {
+    let samples = |base: &Report| {
+        label(base, |r| {
+            r.data.as_mut().expect("data").forget_classes.clear();
+            r.outputs.as_mut().expect("outputs").unlearned.eval.forget_accuracy = Some(0.95);
+        })
+    };
+    assert_eq!(samples(&WITHOUT), Label::Inconclusive);
+    assert_eq!(samples(&WITH), Label::NotForgotten);
+}
