@@ -124,11 +124,14 @@ fn residual_outputs<'a>(graph: &Graph<'a>) -> Vec<&'a str> {
     let mut outputs = Vec::new();
     for &i in graph.order() {
         let node = graph.node(i);
-        let weighted = graph.data_inputs(node).len() >= 2;
-        if !matches!(node.op_type(), "Add" | "Sum") || !weighted {
+        let inputs = graph.data_inputs(node);
+        let sum = node.output[0].as_str();
+        // A sum of pieces of one tensor (pooling written out, say) passes no weights on any path.
+        let depth = graph.weighted_depth(sum);
+        let around_weights = inputs.iter().any(|i| graph.weighted_depth(i) < depth);
+        if !matches!(node.op_type(), "Add" | "Sum") || inputs.len() < 2 || !around_weights {
             continue;
         }
-        let sum = node.output[0].as_str();
         let mut readers = graph.consumers(sum);
         outputs.push(match (readers.next(), readers.next()) {
             (Some(only), None) if is_activation(only.op_type()) => only.output[0].as_str(),

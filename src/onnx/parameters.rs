@@ -195,10 +195,11 @@ pub fn compare_weights(
         .map(|((parameter, &kept), partner)| WeightChange {
             name: parameter.name.to_owned(),
             in_encoder: parameter.in_encoder,
-            relative_change: if kept {
-                Some(0.0)
-            } else {
-                partner.and_then(|p| relative_change(parameter, &theirs[p]))
+            relative_change: match partner {
+                _ if kept => Some(0.0),
+                Some(p) => relative_change(parameter, &theirs[p]),
+                // Exporters drop a bias of zeros, which adds nothing.
+                None => parameter.values().iter().all(|&v| v == 0.0).then_some(0.0),
             },
         })
         .collect();
