@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .collect::<Result<Vec<_>, forget_audit::Error>>()?;
         let groups: Vec<&Rows> = rows.iter().collect();
         let scores =
-            collect(&runtime, &model, &head, &[], &source, &groups, BATCH, &|_| ())?.scores;
+            collect(&runtime, model, &head, &[], &source, &groups, BATCH, &|_| ())?.scores;
         eprintln!("{} scores", scores.nrows());
     }
     Ok(())

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::activations::{Activations, Progress, Source, collect};
 use crate::data::{Data, ForgetSpec, Normalization, Rows, Splits, file_sha256};
 use crate::measures::blas;
-use crate::onnx::{Selection, WeightComparison, compare_weights, reinitialized};
+use crate::onnx::{Head, Model, Selection, WeightComparison, compare_weights, reinitialized};
 use crate::report::{Models, Report, SCHEMA, Tool};
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::verdict::{
@@ -251,7 +251,7 @@ impl Pass<'_> {
     ) -> Result<Cast> {
         let run = |subject: &Subject, taps, name: &str| {
             self.observer.begin(&format!("running the {name} model"), total);
-            let activations = self.run(subject, taps, groups);
+            let activations = self.run(subject.model.clone(), &subject.head, taps, groups);
             self.observer.end();
             activations
         };
@@ -268,15 +268,16 @@ impl Pass<'_> {
 
     fn run(
         &self,
-        subject: &Subject,
+        model: Model,
+        head: &Head,
         taps: &[crate::activations::Tap],
         groups: &[&Rows],
     ) -> Result<Activations> {
         let progress: Progress = &|n| self.observer.advance(n);
         collect(
             self.runtime,
-            &subject.model,
-            &subject.head,
+            model,
+            head,
             taps,
             self.source,
             groups,
@@ -303,9 +304,8 @@ impl Pass<'_> {
         let groups: Vec<&Rows> = thinned.iter().collect();
         let floor_set = set.of_groups(self.source.data, &groups)?;
         let model = reinitialized(&subjects.original.model, self.request.seed)?;
-        let subject = Subject { model, head: subjects.original.head.clone() };
         self.observer.begin("running the floor", floor_set.total());
-        let activations = self.run(&subject, &plan.original, &groups);
+        let activations = self.run(model, &subjects.original.head, &plan.original, &groups);
         self.observer.end();
         match activations {
             Ok(activations) => Ok(Some((activations, floor_set))),
