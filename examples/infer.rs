@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let groups: Vec<&Rows> = rows.iter().collect();
         let scores =
             Collector { runtime: &runtime, source: &source, batch_size: BATCH, progress: &|_| () }
-                .collect(&model, &head, &[], &groups)?
+                .collect(model, &head, &[], &groups)?
                 .scores;
         eprintln!("{} scores", scores.nrows());
     }

@@ -1,5 +1,6 @@
 //! One pass of a model over the data, for all layers at once.
 
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
 use ndarray::{Array2, ArrayViewMut2, s};
@@ -100,7 +101,7 @@ impl Collector<'_> {
     /// When the runtime refuses the model or a batch, or a value that comes back is not finite.
     pub fn collect(
         &self,
-        model: &Model,
+        model: Model,
         head: &Head,
         taps: &[Tap],
         groups: &[&Rows],
@@ -109,9 +110,10 @@ impl Collector<'_> {
         let layers: Vec<_> = taps.iter().map(|t| t.layer.clone()).collect();
         let (tapped, mut names) = with_pooled_outputs(model, &head.output, &layers);
         names.push(head.output.clone());
-        let mut session = runtime.session(&tapped)?;
-        let batch = batch_size(&session, model, wanted)?;
+        let mut session = runtime.session(tapped)?;
+        let batch = batch_size(&session, wanted)?;
         let inputs = session.inputs();
+        let path = session.path().to_owned();
 
         let total: usize = groups.iter().map(|g| g.rows.len()).sum();
         let widths = taps.iter().map(|t| t.width).chain([head.classes()]);
@@ -139,7 +141,7 @@ impl Collector<'_> {
                 for (output, (target, name)) in outputs.iter().zip(collected.iter_mut().zip(&names))
                 {
                     let target = target.slice_mut(s![start..start + rows.len(), ..]);
-                    store(output, target, model, name, rows)?;
+                    store(output, target, &path, name, rows)?;
                 }
                 start += rows.len();
                 progress(rows.len());
@@ -164,7 +166,7 @@ fn padded(rows: &[usize], batch: usize, inputs: &[InputSpec]) -> Vec<usize> {
 fn store(
     output: &Output,
     mut target: ArrayViewMut2<f32>,
-    model: &Model,
+    path: &Path,
     name: &str,
     rows: &[usize],
 ) -> Result<()> {
@@ -173,7 +175,7 @@ fn store(
     let per_sample = output.values.len().checked_div(batch).unwrap_or(0);
     if batch < target.nrows() || per_sample != target.ncols() {
         return Err(Error::file(
-            model.path(),
+            path,
             format!(
                 "\"{name}\" has shape {:?} where {} values for each of {} samples were expected",
                 output.shape,
@@ -187,7 +189,7 @@ fn store(
     if let Some(at) = values.iter().position(|v| !v.is_finite()) {
         let row = rows.get(at / per_sample.max(1)).copied().unwrap_or(0);
         return Err(Error::file(
-            model.path(),
+            path,
             format!("\"{name}\" is not finite for sample {row}"),
             "the model diverged or its input is scaled wrongly (--mean, --std)",
         ));

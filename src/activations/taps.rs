@@ -1,7 +1,7 @@
 //! From tensor names to taps: a look at real shapes decides how each tensor is pooled.
 
 use crate::data::InputSpec;
-use crate::onnx::{Graph, Head, Model, Pooling, TappedLayer, with_outputs};
+use crate::onnx::{Graph, Head, Pooling, TappedLayer, with_outputs};
 use crate::runtime::{Batch, Output, Runtime, Session};
 use crate::{Error, Result};
 
@@ -21,13 +21,13 @@ const TRIAL: usize = 3;
 ///
 /// # Errors
 /// When two inputs are fixed to different batch sizes, or one to 0.
-pub fn batch_size(session: &Session, model: &Model, wanted: usize) -> Result<usize> {
+pub fn batch_size(session: &Session, wanted: usize) -> Result<usize> {
     let mut fixed: Option<usize> = None;
     for spec in session.inputs() {
         let Some(Some(first)) = spec.dims.first().copied() else { continue };
         if first == 0 || fixed.is_some_and(|f| f != first) {
             return Err(Error::file(
-                model.path(),
+                session.path(),
                 format!("the input \"{}\" fixes a batch of {first}", spec.name),
                 "export the model with a dynamic batch dimension",
             ));
@@ -54,8 +54,8 @@ pub fn find_taps(
     trial: Trial,
 ) -> Result<Vec<std::result::Result<Tap, String>>> {
     let model = graph.model();
-    let mut session = runtime.plain_session(&with_outputs(model, tensors))?;
-    let batch = batch_size(&session, model, TRIAL)?;
+    let mut session = runtime.plain_session(with_outputs(model.clone(), tensors))?;
+    let batch = batch_size(&session, TRIAL)?;
     let feeds = trial(&session.inputs(), batch)?;
     let outputs = session.run(feeds, tensors)?;
     Ok(tensors.iter().zip(outputs).map(|(t, o)| tap(graph, head, t, &o, batch)).collect())
@@ -77,6 +77,12 @@ fn tap(
     let (pooling, width) = match shape.len() {
         2 => (Pooling::None, last),
         3 if channels_last => match head.class_token {
+            Some(index) if !in_range(index, shape[1]) => {
+                return Err(format!(
+                    "the head reads token {index}, but it has only {} tokens",
+                    shape[1]
+                ));
+            }
             Some(index) => (Pooling::Token(index), last),
             None => (Pooling::TokenMean, last),
         },
@@ -84,6 +90,11 @@ fn tap(
         _ => (Pooling::MapMean, shape[1]),
     };
     Ok(Tap { layer: TappedLayer { tensor: tensor.to_owned(), pooling }, width })
+}
+
+/// Whether `index`, which may count from the end, is one of `tokens`.
+fn in_range(index: i64, tokens: usize) -> bool {
+    i64::try_from(tokens).is_ok_and(|n| (-n..n).contains(&index))
 }
 
 /// Whether the features of `tensor` lie along its last axis: told by the nearest operator that

@@ -2,9 +2,11 @@
 
 use super::subject::Subject;
 use crate::activations::{Source, Tap, find_taps};
-use crate::onnx::{Layer, LayerKind, Pooling, Selection, choose_layers, match_layers};
+use crate::onnx::{
+    Graph, Layer, LayerKind, Pooling, Selection, choose_layers, match_layers,
+};
 use crate::runtime::Runtime;
-use crate::verdict::PerModel;
+use crate::verdict::{PerModel, UnmatchedLayer};
 use crate::{Error, Result};
 
 /// Layers that all models share, with one tap a layer and model, in the same order.
@@ -13,7 +15,7 @@ pub(super) struct Plan {
     pub original: Vec<Tap>,
     pub unlearned: Vec<Tap>,
     pub reference: Option<Vec<Tap>>,
-    pub notes: Vec<String>,
+    pub unmatched: Vec<UnmatchedLayer>,
 }
 
 pub(super) fn plan(
@@ -24,34 +26,43 @@ pub(super) fn plan(
 ) -> Result<Plan> {
     let graph = subjects.original.graph()?;
     let head = &subjects.original.head;
-    let chosen = choose_layers(&graph, head, selection)?;
-    let others = [Some(&subjects.unlearned), subjects.reference.as_ref()];
+    let automatic = choose_layers(&graph, head, &Selection::Automatic)?;
+    let mut chosen = choose_layers(&graph, head, selection)?;
+    let mut missing: Vec<Missing> = automatic
+        .into_iter()
+        .filter(|a| !chosen.iter().any(|c| c.tensor == a.tensor))
+        .map(|layer| Missing { layer, reason: "not among --layers".into() })
+        .collect();
+    add_hidden_end(&mut chosen, subjects);
 
+    let others = [Some(&subjects.unlearned), subjects.reference.as_ref()];
+    let layers: Vec<Layer> = chosen.clone();
     let mut candidates: Vec<Candidate> =
         chosen.into_iter().map(|layer| Candidate { layer, taps: Vec::new() }).collect();
-    let mut refusals = Vec::new();
     let names = candidates.iter().map(|c| Some(c.layer.tensor.clone())).collect();
-    add_taps(runtime, &subjects.original, names, source, &mut candidates, &mut refusals)?;
+    add_taps(runtime, &subjects.original, names, source, &mut candidates, &mut missing)?;
     for other in others.into_iter().flatten() {
         let layers: Vec<Layer> = candidates.iter().map(|c| c.layer.clone()).collect();
         let names = match_layers(&layers, &graph, head, &other.graph()?, &other.head);
-        add_taps(runtime, other, names, source, &mut candidates, &mut refusals)?;
+        add_taps(runtime, other, names, source, &mut candidates, &mut missing)?;
     }
-    drop_duplicates(&mut candidates, subjects)?;
-    let required = matches!(selection, Selection::Patterns(_));
-    let ends = candidates.last().is_some_and(|c| c.layer.tensor == head.input);
-    if !ends || (required && !refusals.is_empty()) {
-        let problem =
-            refusals.into_iter().next().unwrap_or_else(|| "no layer can be tapped".into());
+    let ends = candidates.last().is_some_and(|c| c.layer.kind == LayerKind::HeadInput);
+    let requested = matches!(selection, Selection::Patterns(_));
+    let refused = missing.iter().find(|m| layers.contains(&m.layer));
+    if !ends || (requested && refused.is_some()) {
+        let problem = refused.map_or_else(|| "no layer can be tapped".into(), |m| m.reason.clone());
         return Err(Error::nothing(
             problem,
             "choose layers that both models have with --layers; `audit inspect` lists them",
         ));
     }
-    let mut taps = candidates.iter().map(|c| c.taps.clone());
+    drop_duplicates(&mut candidates, subjects)?;
+
+    let deepest = graph.weighted_depth(&head.input).max(1) as f64;
     let mut columns: Vec<Vec<Tap>> = vec![Vec::new(); 2 + usize::from(others[1].is_some())];
-    for row in taps.by_ref() {
-        columns.iter_mut().zip(row).for_each(|(column, tap)| column.push(tap));
+    for candidate in &candidates {
+        let taps = candidate.taps.iter().cloned();
+        columns.iter_mut().zip(taps).for_each(|(column, tap)| column.push(tap));
     }
     let mut columns = columns.into_iter();
     Ok(Plan {
@@ -59,8 +70,35 @@ pub(super) fn plan(
         original: columns.next().unwrap_or_default(),
         unlearned: columns.next().unwrap_or_default(),
         reference: columns.next(),
-        notes: refusals.into_iter().map(|r| format!("layer left out: {r}")).collect(),
+        unmatched: missing
+            .into_iter()
+            .map(|m| UnmatchedLayer {
+                name: m.layer.tensor,
+                depth: m.layer.depth as f64 / deepest,
+                reason: m.reason,
+            })
+            .collect(),
     })
+}
+
+/// Where the unlearned model's encoder ends before layers that the original doesn't have (a gate,
+/// an MLP in front of the head), that end is compared with what the original's head reads: what was
+/// put in front of a head must not hide the features.
+fn add_hidden_end(chosen: &mut Vec<Layer>, subjects: &PerModel<Subject>) {
+    let (own, theirs) = (&subjects.original.head, &subjects.unlearned.head);
+    if own.features == own.input
+        && theirs.features != theirs.input
+        && let Some(head_input) = chosen.pop()
+    {
+        chosen.push(Layer { kind: LayerKind::Features, ..head_input.clone() });
+        chosen.push(head_input);
+    }
+}
+
+/// A layer of the original that is not compared.
+struct Missing {
+    layer: Layer,
+    reason: String,
 }
 
 /// A layer with the taps of the models seen so far.
@@ -76,7 +114,7 @@ fn add_taps(
     names: Vec<Option<String>>,
     source: &Source,
     candidates: &mut Vec<Candidate>,
-    refusals: &mut Vec<String>,
+    missing: &mut Vec<Missing>,
 ) -> Result<()> {
     let model = subject.model.path().display();
     let found: Vec<String> = names.iter().flatten().cloned().collect();
@@ -100,38 +138,43 @@ fn add_taps(
                 candidate.taps.push(tap);
                 kept.push(candidate);
             }
-            Err(why) => refusals.push(why),
+            Err(reason) => missing.push(Missing { layer: candidate.layer, reason }),
         }
     }
     *candidates = kept;
     Ok(())
 }
 
-/// The last map pooled is often the head's input itself: one of the two says it all.
+/// The last map pooled is often the head's input itself: where that is so in every model, one of
+/// the two says it all.
 fn drop_duplicates(candidates: &mut Vec<Candidate>, subjects: &PerModel<Subject>) -> Result<()> {
-    let graph = subjects.original.graph()?;
-    let Some(vector) = candidates.iter().find(|c| is_end(c) && is_vector(c)) else { return Ok(()) };
-    let pooled_from = graph
-        .ancestors(&vector.layer.tensor)
+    let models = [Some(&subjects.original), Some(&subjects.unlearned), subjects.reference.as_ref()];
+    let graphs = models.into_iter().flatten().map(Subject::graph).collect::<Result<Vec<_>>>()?;
+    let Some(end) = candidates.iter().find(|c| is_end(&c.layer)) else { return Ok(()) };
+    let sources: Vec<Option<String>> = graphs
         .iter()
-        .rev()
-        .map(|&i| graph.node(i))
-        .find(|n| !matches!(n.op_type(), "Flatten" | "Reshape" | "Squeeze" | "Identity"))
-        .filter(|n| matches!(n.op_type(), "GlobalAveragePool" | "ReduceMean"))
-        .and_then(|n| n.input.first().cloned());
-    if let Some(map) = pooled_from {
-        candidates.retain(|c| {
-            let pooled = matches!(c.taps.first().map(|t| t.layer.pooling), Some(Pooling::MapMean));
-            !(pooled && c.layer.tensor == map && c.layer.kind == LayerKind::Residual)
+        .zip(&end.taps)
+        .map(|(graph, tap)| pooled_from(graph, &tap.layer.tensor))
+        .collect();
+    candidates.retain(|c| {
+        let pooled = c.taps.iter().zip(&sources).all(|(tap, source)| {
+            tap.layer.pooling == Pooling::MapMean && source.as_ref() == Some(&tap.layer.tensor)
         });
-    }
+        !pooled || is_end(&c.layer)
+    });
     Ok(())
 }
 
-fn is_end(candidate: &Candidate) -> bool {
-    matches!(candidate.layer.kind, LayerKind::HeadInput | LayerKind::Features)
+/// The map whose mean over space is the vector `tensor`.
+fn pooled_from(graph: &Graph, tensor: &str) -> Option<String> {
+    let mut node = graph.producer_node(tensor)?;
+    while matches!(node.op_type(), "Flatten" | "Reshape" | "Squeeze" | "Identity") {
+        node = graph.producer_node(node.input.first()?)?;
+    }
+    let pools = matches!(node.op_type(), "GlobalAveragePool" | "ReduceMean");
+    pools.then(|| node.input.first().cloned()).flatten()
 }
 
-fn is_vector(candidate: &Candidate) -> bool {
-    matches!(candidate.taps.first().map(|t| t.layer.pooling), Some(Pooling::None))
+fn is_end(layer: &Layer) -> bool {
+    matches!(layer.kind, LayerKind::HeadInput | LayerKind::Features)
 }

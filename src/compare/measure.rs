@@ -17,7 +17,7 @@ use crate::measures::misalignment::{misalignment, mismatch};
 use crate::measures::nearest_center::nearest_center;
 use crate::measures::probe::linear_probe;
 use crate::measures::spread::spread;
-use crate::measures::stats::{Base, bootstrap_difference, mix_seed, recovered_fraction};
+use crate::measures::stats::{Base, MIN_SAMPLES, bootstrap_difference, mix_seed, recovered_fraction};
 use crate::measures::{Classified, Labelled, Status};
 use crate::verdict::{
     Accuracy, CkaBySet, CkaEvidence, FewShotAccuracy, FewShotEvidence, HeadEvidence, Interval,
@@ -98,6 +98,20 @@ impl Set {
         let (fit_labels, fit_forget) = both(fit_forget, fit_retain)?;
         let (eval_labels, eval_forget) = both(eval_forget, eval_retain)?;
         Ok(Self { classes, forget_classes, fit_labels, fit_forget, eval_labels, eval_forget })
+    }
+
+    /// Classes with enough retain samples in fit and eval to serve as placebos.
+    pub fn retain_classes(&self) -> usize {
+        let counts = |labels: &[usize], forget: &[bool]| {
+            let mut counts = vec![0usize; self.classes];
+            for (label, _) in labels.iter().zip(forget).filter(|(_, f)| !**f) {
+                counts[*label] += 1;
+            }
+            counts
+        };
+        let fit = counts(&self.fit_labels, &self.fit_forget);
+        let eval = counts(&self.eval_labels, &self.eval_forget);
+        fit.iter().zip(&eval).filter(|(f, e)| **f.min(e) >= MIN_SAMPLES).count()
     }
 
     pub fn total(&self) -> usize {
@@ -307,8 +321,11 @@ impl Views<'_> {
         };
         let labels = &set.eval_labels;
         let (before, after) = (&rates.original, &rates.unlearned);
-        let effect =
-            placebo_effect(before, after, labels, forget, &JUDGED_SHOTS, MIN_SPREAD, seed)?;
+        let effect_of = |model: &FewShot| {
+            placebo_effect(before, model, labels, forget, &JUDGED_SHOTS, MIN_SPREAD, seed)
+        };
+        let effect = effect_of(after)?;
+        let reference_effect = rates.reference.as_ref().map(effect_of).transpose()?;
         let gap = rates
             .reference
             .as_ref()
@@ -321,6 +338,11 @@ impl Views<'_> {
             reference: rates.reference.as_ref().map(means).transpose()?,
             effect: effect.value,
             effect_ci: effect.ci,
+            reference_effect: reference_effect.map(|e| Interval {
+                value: e.value,
+                ci: e.ci,
+                status: e.status,
+            }),
             spread: effect.spread,
             status: effect.status,
         };

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::activations::{Activations, Collector, Source, Tap};
 use crate::data::{Data, ForgetSpec, Normalization, Rows, Splits, file_sha256};
 use crate::measures::blas;
-use crate::onnx::{Selection, WeightComparison, compare_weights, reinitialized};
+use crate::onnx::{Head, Model, Selection, WeightComparison, compare_weights, reinitialized};
 use crate::report::{Models, Report, SCHEMA, Tool};
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::verdict::{
@@ -21,9 +21,9 @@ use layers::{Plan, plan};
 use measure::{Cast, Set};
 use subject::Subject;
 
-/// Samples of the floor: a probe on random features needs no more to be seen to fail.
-const FLOOR_FIT: usize = 2000;
-const FLOOR_EVAL: usize = 1000;
+/// Samples of the floor: a fifth of them, but no fewer than this. The floor is for orientation and
+/// must not cost as much as the models that are judged.
+const FLOOR_SAMPLES: usize = 500;
 
 /// What to compare and how.
 #[derive(Clone, Debug)]
@@ -100,11 +100,13 @@ pub fn compare(request: &Request, observer: &dyn Observer) -> Result<Report> {
         weights,
         outputs: None,
         layers: Vec::new(),
+        unmatched_layers: Vec::new(),
         head: None,
         notes: Vec::new(),
         findings: Vec::new(),
         verdict: crate::verdict::Verdict {
             label: crate::verdict::Label::Inconclusive,
+            sentence: String::new(),
             reasons: Vec::new(),
         },
     };
@@ -158,7 +160,7 @@ fn measure_all(
     let splits = Splits::resolve(&data, &samples.forget, request.seed)?;
     let source = Source { data: &data, normalization: &samples.normalization };
     let plan = plan(&runtime, subjects, &request.selection, &source)?;
-    report.notes.extend(plan.notes.iter().cloned());
+    report.unmatched_layers = plan.unmatched.clone();
 
     let set = Set::new(&data, &splits, classes, forget_classes(&samples.forget))?;
     let groups: Vec<&Rows> = splits.groups().iter().map(|(_, rows)| *rows).collect();
@@ -185,7 +187,7 @@ fn measure_all(
     report.provider = Some(runtime.provider().clone());
     report.tool.onnxruntime = Some(runtime.library().version.clone());
     report.data = Some(data_evidence(samples, &data, &splits, &set)?);
-    outputs::check_reference(report, subjects)
+    outputs::check_reference(report, subjects, &request.policy)
 }
 
 fn forget_classes(forget: &ForgetSpec) -> Vec<usize> {
@@ -227,6 +229,7 @@ fn data_evidence(
         sha256: file_sha256(&samples.path)?,
         classes: set.classes,
         forget_classes: set.forget_classes.clone(),
+        retain_classes: set.retain_classes(),
         split_sha256: splits.sha256(data)?,
         fit: count(&splits.fit),
         eval: count(&splits.eval),
@@ -251,7 +254,7 @@ impl Pass<'_> {
     ) -> Result<Cast> {
         let run = |subject: &Subject, taps, name: &str| {
             self.observer.begin(&format!("running the {name} model"), total);
-            let activations = self.run(subject, taps, groups);
+            let activations = self.run(subject.model.clone(), &subject.head, taps, groups);
             self.observer.end();
             activations
         };
@@ -266,14 +269,20 @@ impl Pass<'_> {
         })
     }
 
-    fn run(&self, subject: &Subject, taps: &[Tap], groups: &[&Rows]) -> Result<Activations> {
+    fn run(
+        &self,
+        model: Model,
+        head: &Head,
+        taps: &[Tap],
+        groups: &[&Rows],
+    ) -> Result<Activations> {
         let collector = Collector {
             runtime: self.runtime,
             source: self.source,
             batch_size: self.request.batch_size,
             progress: &|n| self.observer.advance(n),
         };
-        collector.collect(&subject.model, &subject.head, taps, groups)
+        collector.collect(model, head, taps, groups)
     }
 
     /// The original's graph with fresh weights, on a part of the samples.
@@ -288,15 +297,13 @@ impl Pass<'_> {
         let thinned: Vec<Rows> = splits
             .groups()
             .iter()
-            .zip([FLOOR_FIT, FLOOR_FIT, FLOOR_EVAL, FLOOR_EVAL])
-            .map(|((_, rows), most)| thin(rows, most, set.total()))
+            .map(|(_, rows)| thin(rows, set.total()))
             .collect();
         let groups: Vec<&Rows> = thinned.iter().collect();
         let floor_set = set.of_groups(self.source.data, &groups)?;
         let model = reinitialized(&subjects.original.model, self.request.seed)?;
-        let subject = Subject { model, head: subjects.original.head.clone() };
         self.observer.begin("running the floor", floor_set.total());
-        let activations = self.run(&subject, &plan.original, &groups);
+        let activations = self.run(model, &subjects.original.head, &plan.original, &groups);
         self.observer.end();
         match activations {
             Ok(activations) => Ok(Some((activations, floor_set))),
@@ -312,10 +319,11 @@ impl Pass<'_> {
 }
 
 /// Evenly spaced rows, so that forget and retain keep their shares.
-fn thin(rows: &Rows, most: usize, total: usize) -> Rows {
+fn thin(rows: &Rows, total: usize) -> Rows {
     let n = rows.rows.len();
-    // The group's share of the limit, at least a handful.
-    let keep = (most * n / total.max(1)).max(50).min(n);
+    let wanted = (total / 5).max(FLOOR_SAMPLES).min(total);
+    // The group's share, at least a handful.
+    let keep = (wanted * n / total.max(1)).max(20).min(n);
     let picked = (0..keep).map(|i| rows.rows[i * n / keep]).collect();
     Rows { part: rows.part, rows: picked }
 }

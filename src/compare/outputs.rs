@@ -6,7 +6,7 @@ use super::measure::{Cast, Set};
 use super::subject::Subject;
 use crate::activations::Activations;
 use crate::report::Report;
-use crate::verdict::{Accuracy, OutputAccuracy, PerModel};
+use crate::verdict::{Accuracy, OutputAccuracy, PerModel, Policy};
 use crate::{Error, Result};
 
 /// The class with the highest score; of equal ones the lowest.
@@ -53,22 +53,45 @@ pub(super) fn accuracies(cast: &Cast, set: &Set) -> Result<PerModel<OutputAccura
     })
 }
 
-/// A reference whose outputs know the forgotten classes was not retrained without them.
-pub(super) fn check_reference(report: &Report, subjects: &PerModel<Subject>) -> Result<()> {
+/// A reference whose outputs know the forgotten classes, or have lost the others, is none.
+pub(super) fn check_reference(
+    report: &Report,
+    subjects: &PerModel<Subject>,
+    policy: &Policy,
+) -> Result<()> {
     let (Some(data), Some(outputs)) = (&report.data, &report.outputs) else { return Ok(()) };
     let (Some(subject), Some(reference)) = (&subjects.reference, &outputs.reference) else {
         return Ok(());
     };
-    let limit = 2.0 / data.classes.max(1) as f64;
-    match reference.eval.forget_accuracy {
-        Some(accuracy) if accuracy > limit && !data.forget_classes.is_empty() => Err(Error::file(
+    let refuse = |problem: String| {
+        Err(Error::file(
             subject.model.path(),
-            format!(
-                "the reference still recognises {:.0} % of the forget samples",
-                100.0 * accuracy
-            ),
-            "give a model trained from fresh weights without the forget classes, or no --reference",
-        )),
+            problem,
+            "give a model trained from fresh weights without the forget set, or no --reference",
+        ))
+    };
+    let limit = policy.output_chance_factor / data.classes.max(1) as f64;
+    let percent = |accuracy: f64| format!("{:.0} %", 100.0 * accuracy);
+    match reference.eval.forget_accuracy {
+        Some(accuracy) if accuracy > limit && !data.forget_classes.is_empty() => {
+            return refuse(format!(
+                "the reference still recognises {} of the forget samples",
+                percent(accuracy)
+            ));
+        }
+        _ => {}
+    }
+    match (outputs.original.eval.retain_accuracy, reference.eval.retain_accuracy) {
+        (Some(original), Some(accuracy))
+            if accuracy < original - policy.retain_accuracy_drop
+                && data.eval.retain >= policy.min_retain_samples =>
+        {
+            refuse(format!(
+                "the reference recognises only {} of the retain samples, the original {}",
+                percent(accuracy),
+                percent(original)
+            ))
+        }
         _ => Ok(()),
     }
 }

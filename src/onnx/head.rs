@@ -38,10 +38,12 @@ impl Head {
     /// When no output leads back to a `Gemm`, `MatMul` or 1 x 1 `Conv` with constant weights.
     pub fn find(graph: &Graph) -> Result<Self> {
         let outputs = graph.outputs();
-        let found = outputs.iter().find_map(|output| {
-            let node = linear_behind(graph, output, &mut HashSet::new())?;
+        // Of several outputs the deepest holds the scores: embeddings and auxiliary heads lie before.
+        let candidates = outputs.iter().rev().filter_map(|output| {
+            let node = linear_behind(graph, output)?;
             Some((*output, node, rows(graph, node)?))
         });
+        let found = candidates.max_by_key(|(_, node, _)| graph.weighted_depth(&node.output[0]));
         let Some((output, node, weight)) = found else {
             return Err(Error::file(
                 graph.model().path(),
@@ -77,20 +79,18 @@ impl Head {
     }
 }
 
-/// The linear node that `tensor`'s scores come from, found depth first along data inputs.
-fn linear_behind<'a>(
-    graph: &Graph<'a>,
-    tensor: &str,
-    seen: &mut HashSet<usize>,
-) -> Option<&'a NodeProto> {
+/// The linear node that `tensor`'s scores come from, found depth first along data inputs. A product
+/// with weights that are no constants ends the search: what lies behind it is not the head.
+fn linear_behind<'a>(graph: &Graph<'a>, tensor: &str) -> Option<&'a NodeProto> {
+    let mut seen = HashSet::new();
     let mut stack = vec![graph.producer(tensor)?];
     while let Some(index) = stack.pop() {
         if !seen.insert(index) {
             continue;
         }
         let node = graph.node(index);
-        if graph.is_weighted(node) && rows(graph, node).is_some() {
-            return Some(node);
+        if matches!(node.op_type(), "Gemm" | "MatMul" | "Conv" | "ConvTranspose") {
+            return rows(graph, node).is_some().then_some(node);
         }
         let mut inputs = graph.data_inputs(node);
         if node.op_type() == "Where" {
@@ -184,6 +184,8 @@ fn encoder_end<'a>(graph: &Graph<'a>, input: &'a str) -> Option<EncoderEnd<'a>> 
         stack.extend(graph.data_inputs(node));
     }
     match ends.as_slice() {
+        // A plain MLP ends in its flattened input: its hidden layers are the encoder.
+        [(tensor, _)] if graph.weighted_depth(tensor) == 0 => None,
         [(tensor, node)] => Some(EncoderEnd { tensor, node, linear_layers }),
         _ => None,
     }
@@ -213,7 +215,7 @@ fn class_token(graph: &Graph, node: &NodeProto) -> Option<i64> {
             let (starts, ends) = (listed(1, "starts")?, listed(2, "ends")?);
             let axes = listed(3, "axes")?;
             match (starts.as_slice(), ends.as_slice(), axes.as_slice()) {
-                ([start], [end], [1]) if *end == start + 1 => Some(*start),
+                ([start], [end], [1]) if end.checked_sub(*start) == Some(1) => Some(*start),
                 _ => None,
             }
         }

@@ -237,8 +237,9 @@ fn unknown(graph: &Graph, pattern: &str, names: &[&str]) -> Error {
     )
 }
 
-/// Finds the counterpart in `other` of each of `layers`: by name where the name stands for the
-/// same place, else by structure (depth in weighted nodes, then order among the automatic layers).
+/// Finds the counterpart in `other` of each of `layers`: by name where the name stands for the same
+/// place, else by structure. A place is the operator and the number of weighted nodes between it and
+/// the end of the encoder: layers added in front don't shift what is deep.
 ///
 /// Returns one entry a layer, `None` where there is no counterpart.
 pub fn match_layers(
@@ -250,29 +251,37 @@ pub fn match_layers(
 ) -> Vec<Option<String>> {
     let automatic = choose_layers(other, other_head, &Selection::Automatic).unwrap_or_default();
     let activations = other.activations();
+    let from_end = |g: &Graph, h: &Head, tensor: &str| {
+        g.weighted_depth(&h.features) as i64 - g.weighted_depth(tensor) as i64
+    };
+    let operator = |g: &Graph, tensor: &str| g.producer_node(tensor).map(|n| n.op_type().to_owned());
     layers
         .iter()
         .map(|layer| {
+            if layer.kind == LayerKind::Features {
+                let source = other_head.features_source.as_ref();
+                return Some(source.unwrap_or(&other_head.features).clone());
+            }
             if layer.tensor == head.input {
                 return Some(other_head.input.clone());
             }
-            // An operator's kind and depth say whether an equal name means an equal place.
-            let place = |g: &Graph, t: &str| {
-                (g.producer_node(t).map(|n| n.op_type().to_owned()), g.weighted_depth(t))
+            let place = from_end(graph, head, &layer.tensor);
+            let op = operator(graph, &layer.tensor);
+            let fits = |tensor: &str| {
+                operator(other, tensor) == op && from_end(other, other_head, tensor) == place
             };
-            let here = place(graph, &layer.tensor);
-            if activations.contains(&layer.tensor.as_str()) && place(other, &layer.tensor) == here {
+            let name = layer.tensor.as_str();
+            if activations.contains(&name) && fits(name) {
                 return Some(layer.tensor.clone());
             }
-            let mut same = automatic.iter().filter(|l| l.kind == layer.kind && l.depth == here.1);
-            if let (Some(one), None) = (same.next(), same.next()) {
-                return Some(one.tensor.clone());
-            }
-            let mut same = activations.iter().filter(|t| place(other, t) == here);
-            match (same.next(), same.next()) {
-                (Some(one), None) => Some((*one).to_owned()),
-                _ => None,
-            }
+            let of_kind = automatic.iter().filter(|l| l.kind == layer.kind).map(|l| &l.tensor);
+            only(of_kind.filter(|t| from_end(other, other_head, t) == place).cloned())
+                .or_else(|| only(activations.iter().filter(|t| fits(t)).map(|t| (*t).to_owned())))
         })
         .collect()
+}
+
+/// The single item, if there is exactly one.
+fn only(mut items: impl Iterator<Item = String>) -> Option<String> {
+    items.next().filter(|_| items.next().is_none())
 }

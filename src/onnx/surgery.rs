@@ -31,31 +31,29 @@ pub struct TappedLayer {
     pub pooling: Pooling,
 }
 
-/// A copy of `model` that also returns the raw `tensors`; those that it returns already stay one.
-pub fn with_outputs(model: &Model, tensors: &[String]) -> Model {
-    let mut tapped = model.clone();
-    if let Some(graph) = tapped.proto_mut().graph.as_mut() {
+/// `model` returning the raw `tensors` too; those that it returns already stay one.
+pub fn with_outputs(mut model: Model, tensors: &[String]) -> Model {
+    if let Some(graph) = model.proto_mut().graph.as_mut() {
         for tensor in tensors {
             if !graph.output.iter().any(|o| o.name() == tensor) {
                 graph.output.push(named(tensor));
             }
         }
     }
-    tapped
+    model
 }
 
-/// A copy of `model` that returns `scores` and the pooled taps as `f32`, nothing else.
+/// `model` returning `scores` and the pooled taps as `f32`, nothing else.
 ///
 /// Returns the names of the taps' outputs beside it.
 pub fn with_pooled_outputs(
-    model: &Model,
+    mut model: Model,
     scores: &str,
     layers: &[TappedLayer],
 ) -> (Model, Vec<String>) {
     let opset = model.opset();
-    let mut tapped = model.clone();
     let mut names = Vec::with_capacity(layers.len());
-    if let Some(graph) = tapped.proto_mut().graph.as_mut() {
+    if let Some(graph) = model.proto_mut().graph.as_mut() {
         graph.output.retain(|o| o.name() == scores);
         for (index, layer) in layers.iter().enumerate() {
             let name = format!("forget-audit:tap:{index}");
@@ -64,7 +62,7 @@ pub fn with_pooled_outputs(
             names.push(name);
         }
     }
-    (tapped, names)
+    (model, names)
 }
 
 /// An output without a type: the runtime infers it.

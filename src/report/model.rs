@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::runtime::Provider;
 use crate::verdict::{
     DataEvidence, Evidence, Finding, HeadEvidence, LayerEvidence, OutputAccuracy, PerModel,
-    Verdict, WeightEvidence,
+    UnmatchedLayer, Verdict, WeightEvidence,
 };
 
 /// The version of the format. Within it no field is renamed or removed.
@@ -35,6 +35,8 @@ pub struct Report {
     pub outputs: Option<PerModel<OutputAccuracy>>,
     /// One entry a tapped layer, shallow to deep; the last is the head's input.
     pub layers: Vec<LayerEvidence>,
+    /// Layers that would have been compared but were not.
+    pub unmatched_layers: Vec<UnmatchedLayer>,
     /// Features against classifier.
     pub head: Option<HeadEvidence>,
     /// Choices the program made that a reader should know: layers left out, fallbacks.
@@ -53,6 +55,7 @@ impl Report {
             weights: &self.weights,
             outputs: self.outputs.as_ref(),
             layers: &self.layers,
+            unmatched: &self.unmatched_layers,
         }
     }
 }

@@ -63,13 +63,13 @@ impl Runtime {
         ["CPU"].into_iter().chain(cuda.then_some("CUDA")).collect()
     }
 
-    /// Loads `model`. Optimisation falls back step by step where the runtime can't build the
+    /// Loads `model`, whose weights are not held beyond that. Optimisation falls back step by step where the runtime can't build the
     /// optimised graph; [`Session::optimization`] says what it came to.
     ///
     /// # Errors
     /// When the runtime refuses the model at every level.
-    pub fn session(&self, model: &Model) -> Result<Session> {
-        let bytes = model.to_bytes()?;
+    pub fn session(&self, model: Model) -> Result<Session> {
+        let (path, bytes) = serialised(model)?;
         let mut refusal = None;
         for (level, name) in [
             (GraphOptimizationLevel::All, "all"),
@@ -77,13 +77,13 @@ impl Runtime {
             (GraphOptimizationLevel::Disable, "none"),
         ] {
             match self.builder(level).and_then(|mut b| b.commit_from_memory(&bytes)) {
-                Ok(session) => return Session::new(session, model.path(), name),
+                Ok(session) => return Session::new(session, &path, name),
                 Err(error) => _ = refusal.get_or_insert(error),
             }
         }
         let problem = refusal.map_or_else(String::new, |e| one_line(&e.to_string()));
         Err(Error::runtime(
-            model.path().display(),
+            path.display(),
             problem,
             "check the file with onnx.checker, or use a newer ONNX Runtime",
         ))
@@ -93,18 +93,18 @@ impl Runtime {
     ///
     /// # Errors
     /// When the runtime refuses the model.
-    pub fn plain_session(&self, model: &Model) -> Result<Session> {
-        let bytes = model.to_bytes()?;
+    pub fn plain_session(&self, model: Model) -> Result<Session> {
+        let (path, bytes) = serialised(model)?;
         self.builder(GraphOptimizationLevel::Disable)
             .and_then(|mut b| b.commit_from_memory(&bytes))
             .map_err(|e| {
                 Error::runtime(
-                    model.path().display(),
+                    path.display(),
                     one_line(&e.to_string()),
                     "check the file with onnx.checker, or use a newer ONNX Runtime",
                 )
             })
-            .and_then(|session| Session::new(session, model.path(), "none"))
+            .and_then(|session| Session::new(session, &path, "none"))
     }
 
     fn builder(&self, level: GraphOptimizationLevel) -> ort::Result<SessionBuilder> {
@@ -143,6 +143,11 @@ fn environment(found: &Found) -> Result<Environment> {
     environment.set_log_level(ort::logging::LogLevel::Fatal);
     *loaded = Some((found.path.clone(), environment.clone()));
     Ok(environment)
+}
+
+/// The model as the runtime reads it; only one copy of its weights is left.
+fn serialised(model: Model) -> Result<(PathBuf, Vec<u8>)> {
+    Ok((model.path().to_owned(), model.to_bytes()?))
 }
 
 /// TF32 rounds to ten bits, exhaustive search makes runs differ: both off. Never a silent fallback.
@@ -224,6 +229,11 @@ impl Session {
             inputs.push((InputSpec { name: input.name().to_owned(), dims }, *ty));
         }
         Ok(Self { inner, subject: path.to_owned(), inputs, optimization })
+    }
+
+    /// Where the model came from.
+    pub fn path(&self) -> &Path {
+        &self.subject
     }
 
     /// What the model is fed, in order; a dynamic dimension is `None`.

@@ -40,6 +40,8 @@ pub struct DataEvidence {
     pub classes: usize,
     /// Classes to be forgotten; empty when samples, not classes, are to be forgotten.
     pub forget_classes: Vec<usize>,
+    /// Number of classes with at least five retain samples in fit and in eval.
+    pub retain_classes: usize,
     /// SHA-256 of the resolved split.
     pub split_sha256: String,
     /// Sample counts of the split on which probes and centres are fitted.
@@ -163,6 +165,8 @@ pub struct FewShotEvidence {
     pub effect: Option<f64>,
     /// 95 % bootstrap interval of the effect.
     pub effect_ci: Option<[f64; 2]>,
+    /// The same effect of the reference: a retrained model's lies well below 0.
+    pub reference_effect: Option<Interval>,
     /// The spread that the effect is measured in.
     pub spread: Option<f64>,
     /// Whether the effect could be computed.
@@ -185,6 +189,17 @@ pub struct SpreadEvidence {
     pub relative_trace: Option<f64>,
     /// Exponential of the entropy of the covariance's eigenvalues on the forget set.
     pub effective_rank: Option<f64>,
+}
+
+/// A layer of the original that was not compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UnmatchedLayer {
+    /// The tensor's name in the original.
+    pub name: String,
+    /// Weighted nodes upstream over those upstream of the head's input: 0 shallow, 1 deep.
+    pub depth: f64,
+    /// Why it was left out.
+    pub reason: String,
 }
 
 /// Everything measured at one layer.
@@ -254,4 +269,13 @@ pub struct Evidence<'a> {
     pub outputs: Option<&'a PerModel<OutputAccuracy>>,
     /// The layers, shallow to deep; the last is the head's input.
     pub layers: &'a [LayerEvidence],
+    /// Layers that would have been compared but were not.
+    pub unmatched: &'a [UnmatchedLayer],
+}
+
+impl Evidence<'_> {
+    /// Whether a reference was measured.
+    pub fn has_reference(&self) -> bool {
+        self.outputs.is_some_and(|o| o.reference.is_some())
+    }
 }

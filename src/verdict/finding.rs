@@ -77,10 +77,16 @@ impl Label {
         self == Self::Erased
     }
 
-    /// The conclusion in one sentence.
-    pub fn sentence(self) -> &'static str {
+    /// The conclusion in one sentence; without a reference it claims less.
+    pub fn sentence(self, has_reference: bool) -> &'static str {
         match self {
-            Self::Erased => "The forget set is gone from the outputs and from the features.",
+            Self::Erased if has_reference => {
+                "The forget set is gone from the outputs and from the features."
+            }
+            Self::Erased => {
+                "No sign of the forget set is left in the outputs or at the end of the encoder \
+                 (judged without a retrained reference)."
+            }
             Self::Superficial => {
                 "The forgetting is superficial: the outputs are silent, the features still know."
             }
@@ -96,6 +102,8 @@ impl Label {
 pub struct Verdict {
     /// The label.
     pub label: Label,
+    /// The conclusion in one sentence.
+    pub sentence: String,
     /// Sentences; where nothing is decided they say what would settle it.
     pub reasons: Vec<String>,
 }

@@ -7,5 +7,5 @@ mod policy;
 
 pub use evidence::*;
 pub use finding::{Finding, Label, Level, Outcome, Verdict};
-pub use judge::{deep_layers, judge};
+pub use judge::judge;
 pub use policy::Policy;

@@ -17,6 +17,9 @@ pub struct Policy {
     pub few_shot_margin: f64,
     /// CKA on the forget set may exceed the reference's by this much.
     pub cka_margin: f64,
+    /// Recovery and CKA beyond the reference's convict from this share of the way from the reference
+    /// to the original on; two honest retrains lie within less of each other.
+    pub half_way: f64,
     /// Without a reference the few-shot effect must lie below this, in placebo spreads.
     pub few_shot_effect: f64,
     /// Without a reference, a forget class that keeps more than this share of its few-shot accuracy
@@ -28,6 +31,8 @@ pub struct Policy {
     pub deep: f64,
     /// The fewest forget samples, on fit and on eval, that support a verdict.
     pub min_forget_samples: usize,
+    /// The fewest retain samples, on eval, that can show damage.
+    pub min_retain_samples: usize,
     /// The fewest retain classes that can serve as placebos.
     pub min_retain_classes: usize,
 }
@@ -42,11 +47,13 @@ impl Default for Policy {
             probe_margin: 0.05,
             few_shot_margin: 0.10,
             cka_margin: 0.10,
+            half_way: 0.5,
             few_shot_effect: -1.0,
             few_shot_remaining: 0.75,
             unchanged_cka: 0.98,
             deep: 2.0 / 3.0,
             min_forget_samples: 20,
+            min_retain_samples: 50,
             min_retain_classes: 3,
         }
     }

@@ -18,7 +18,7 @@ pub(super) struct Summary {
     sign: &'static str,
     /// `good`, `bad` or `open`.
     tone: &'static str,
-    sentence: &'static str,
+    sentence: String,
     meaning: &'static str,
     next: &'static str,
     reasons: Vec<String>,
@@ -52,7 +52,7 @@ pub(super) fn summary(report: &Report) -> Summary {
         label: label.as_str(),
         sign,
         tone,
-        sentence: label.sentence(),
+        sentence: report.verdict.sentence.clone(),
         meaning,
         next,
         reasons: kept.cloned().collect(),

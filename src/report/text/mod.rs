@@ -9,7 +9,7 @@ use super::Report;
 use super::clean::shorten;
 use super::format::{count, list, number, short_layer, size};
 use super::gaps::statuses;
-use crate::verdict::{Accuracy, Finding, Label, Level, Outcome, OutputAccuracy, PerModel};
+use crate::verdict::{Accuracy, Finding, Label, Level, Outcome, OutputAccuracy, PerModel, Verdict};
 use layers::Columns;
 use paper::Paper;
 
@@ -37,7 +37,7 @@ pub fn text(report: &Report, options: &TextOptions) -> String {
         paper.entry("note", note);
     }
     paper.gap();
-    verdict(&mut paper, report.verdict.label);
+    verdict(&mut paper, &report.verdict);
     paper.finish()
 }
 
@@ -191,11 +191,12 @@ fn reasons(paper: &mut Paper, report: &Report) {
     }
 }
 
-fn verdict(paper: &mut Paper, label: Label) {
+fn verdict(paper: &mut Paper, verdict: &Verdict) {
+    let label = verdict.label;
     let (sign, color) = match label {
         Label::Erased => ("✓", Color::Green),
         Label::Superficial | Label::NotForgotten | Label::Damaged => ("✗", Color::Red),
         Label::Inconclusive => ("?", Color::Yellow),
     };
-    paper.sentence(&format!("{sign} {}", label.as_str()), color, label.sentence());
+    paper.sentence(&format!("{sign} {}", label.as_str()), color, &verdict.sentence);
 }

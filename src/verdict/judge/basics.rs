@@ -1,0 +1,220 @@
+//! Rules that need no yardstick: weights, outputs, what is kept, and whether the evidence carries.
+
+use super::super::evidence::{LayerEvidence, OutputAccuracy, PerModel};
+use super::{Court, Outcome, number};
+use crate::onnx::REEXPORT;
+
+impl<'a> Court<'a> {
+    /// A model that only changed its head is never passed.
+    pub(super) fn encoder_unchanged(&mut self) -> bool {
+        let identical = self.evidence.weights.encoder_identical;
+        let changed = self.evidence.weights.layers.iter();
+        let changed = changed.filter(|p| p.relative_change.is_none_or(|c| c > REEXPORT)).count();
+        let total = self.evidence.weights.layers.len();
+        let message = if identical {
+            "every weight upstream of the classifier head stands unchanged in the unlearned model: \
+             it still holds all that the encoder knew"
+        } else {
+            "weights upstream of the classifier head changed"
+        };
+        self.add(
+            "encoder-unchanged",
+            if identical { Outcome::Failed } else { Outcome::Passed },
+            None,
+            message,
+            "an encoder that changed".into(),
+            format!("{changed} of {total} parameters changed"),
+        );
+        identical
+    }
+
+    /// What the original never knew can't be forgotten, and its few-shot accuracy says nothing.
+    pub(super) fn original_knows(&mut self, outputs: &PerModel<OutputAccuracy>) -> Outcome {
+        let limit = self.chance_limit();
+        let accuracy = outputs.original.eval.forget_accuracy;
+        if accuracy.is_some_and(|a| a > limit) {
+            return Outcome::Passed;
+        }
+        self.add(
+            "original-knows",
+            Outcome::Undecided,
+            None,
+            "the original itself hardly recognises the forget set; check the data, their scaling \
+             and the class numbers",
+            format!("original's forget accuracy above {limit:.3}"),
+            number(accuracy),
+        )
+    }
+
+    fn chance_limit(&self) -> f64 {
+        let classes = self.evidence.data.map_or(1, |d| d.classes).max(1);
+        self.policy.output_chance_factor / classes as f64
+    }
+
+    /// Whether single samples, not classes, were to be forgotten.
+    fn by_sample(&self) -> bool {
+        self.evidence.data.is_some_and(|d| d.forget_classes.is_empty())
+    }
+
+    pub(super) fn output_forgetting(&mut self, outputs: &PerModel<OutputAccuracy>) -> Outcome {
+        let mut limit = self.chance_limit();
+        let mut expected = format!("at most {limit:.3} (twice chance)");
+        if let Some(reference) = &outputs.reference {
+            let allowed = reference.eval.forget_accuracy.unwrap_or(0.0) + self.policy.output_margin;
+            if allowed > limit {
+                limit = allowed.min(1.0);
+                expected = format!("at most {limit:.3} (the reference's and a margin)");
+            }
+        }
+        let accuracy = outputs.unlearned.eval.forget_accuracy;
+        // A model that never saw a sample still recognises its class: only above a reference is
+        // that a sign of memory, and never below.
+        let outcome = match accuracy {
+            Some(a) if a > limit && self.by_sample() && outputs.reference.is_none() => {
+                Outcome::Undecided
+            }
+            Some(a) if a > limit => Outcome::Failed,
+            Some(_) => Outcome::Passed,
+            None => Outcome::Undecided,
+        };
+        let message = match outcome {
+            Outcome::Failed => "the outputs still recognise forget samples",
+            Outcome::Passed if self.by_sample() => {
+                "the outputs recognise forget samples no better than expected of unseen ones"
+            }
+            Outcome::Passed => "the outputs no longer recognise forget samples",
+            Outcome::Undecided => "what the outputs say of forget samples can't be told",
+        };
+        self.add("output-forgetting", outcome, None, message, expected, number(accuracy))
+    }
+
+    pub(super) fn samples(&mut self) -> Outcome {
+        let Some(data) = self.evidence.data else { return Outcome::Undecided };
+        let fewest = data.fit.forget.min(data.eval.forget);
+        let (samples, classes) = (self.policy.min_forget_samples, self.policy.min_retain_classes);
+        let (outcome, message) = if fewest < samples {
+            (
+                Outcome::Undecided,
+                format!("too few forget samples to judge: give at least {samples} for fit and eval"),
+            )
+        } else if data.retain_classes < classes {
+            (
+                Outcome::Undecided,
+                format!("too few retain classes to judge: at least {classes} serve as placebos"),
+            )
+        } else {
+            (Outcome::Passed, "there are enough samples and classes to judge".into())
+        };
+        self.add(
+            "samples",
+            outcome,
+            None,
+            message,
+            format!("at least {samples} forget samples and {classes} retain classes"),
+            format!(
+                "{} fit and {} eval forget samples, {} retain classes",
+                data.fit.forget, data.eval.forget, data.retain_classes
+            ),
+        )
+    }
+
+    /// Whether a single sample was learned is a question of membership; class recovery, CKA and
+    /// probes answer the same for a sample that was seen and one that was not.
+    pub(super) fn class_forgetting(&mut self) -> Outcome {
+        if !self.by_sample() {
+            return Outcome::Passed;
+        }
+        self.add(
+            "class-forgetting",
+            Outcome::Undecided,
+            None,
+            "single samples were to be forgotten, and none of these measures tells a sample that \
+             was seen from one that was not",
+            "classes to be forgotten (--forget-classes)".into(),
+            "rows of the training set".into(),
+        )
+    }
+
+    /// Without weights before the head there are no features to keep anything.
+    pub(super) fn encoder_present(&mut self, head_input: &LayerEvidence) -> Outcome {
+        if head_input.depth > 0.0 {
+            return Outcome::Passed;
+        }
+        self.add(
+            "encoder-present",
+            Outcome::Undecided,
+            Some(head_input),
+            "the original has no weights upstream of its head: there are no learned features to judge",
+            "an encoder".into(),
+            "a linear model".into(),
+        )
+    }
+
+    /// A deep layer that is not compared could hold what the others lost.
+    pub(super) fn layers_compared(&mut self) -> Outcome {
+        let mut outcome = Outcome::Passed;
+        for layer in self.evidence.unmatched.iter().filter(|l| l.depth >= self.policy.deep) {
+            outcome = self.add(
+                "layers-compared",
+                Outcome::Undecided,
+                None,
+                format!("the deep layer {} was not compared: {}", layer.name, layer.reason),
+                "every deep layer compared".into(),
+                "a layer left out".into(),
+            );
+        }
+        outcome
+    }
+
+    pub(super) fn retain_accuracy(&mut self, outputs: &PerModel<OutputAccuracy>) -> Outcome {
+        self.kept(
+            "retain-accuracy",
+            "retain accuracy of the outputs",
+            None,
+            outputs.original.eval.retain_accuracy,
+            outputs.unlearned.eval.retain_accuracy,
+            self.policy.retain_accuracy_drop,
+        )
+    }
+
+    pub(super) fn retain_probe(&mut self, head_input: &'a LayerEvidence) -> Outcome {
+        self.kept(
+            "retain-probe",
+            "retain accuracy of the probe at the head's input",
+            Some(head_input),
+            head_input.probe.original.retain_accuracy,
+            head_input.probe.unlearned.retain_accuracy,
+            self.policy.retain_probe_drop,
+        )
+    }
+
+    fn kept(
+        &mut self,
+        rule: &str,
+        what: &str,
+        layer: Option<&LayerEvidence>,
+        before: Option<f64>,
+        after: Option<f64>,
+        drop: f64,
+    ) -> Outcome {
+        let least = before.map(|b| b - drop);
+        let samples = self.evidence.data.map_or(0, |d| d.eval.retain);
+        let outcome = match (least, after) {
+            (Some(least), Some(after)) if after >= least => Outcome::Passed,
+            // A few samples more or less are no damage.
+            (Some(_), Some(_)) if samples < self.policy.min_retain_samples => Outcome::Undecided,
+            (Some(_), Some(_)) => Outcome::Failed,
+            _ => Outcome::Undecided,
+        };
+        let message = match outcome {
+            Outcome::Passed => format!("the {what} is kept"),
+            Outcome::Failed => format!("the {what} fell"),
+            Outcome::Undecided => format!("whether the {what} fell can't be told from {samples} samples"),
+        };
+        let expected = match least {
+            Some(least) => format!("at least {least:.3} ({drop:.2} below the original's)"),
+            None => "a value for the original".into(),
+        };
+        self.add(rule, outcome, layer, message, expected, number(after))
+    }
+}

@@ -1,0 +1,135 @@
+//! The rules, and the order in which they decide.
+
+mod basics;
+mod placebos;
+mod reasons;
+mod reference;
+
+use super::evidence::{Evidence, Interval, LayerEvidence};
+use super::finding::{Finding, Label, Level, Outcome, Verdict};
+use super::policy::Policy;
+use crate::onnx::LayerKind;
+
+/// Judges the evidence under `policy`: every rule that applies, and the verdict.
+///
+/// The order is: outputs that still show the forget set (`not-forgotten`), retained knowledge that
+/// is lost (`damaged`), an unchanged encoder (`superficial`), evidence too weak to decide
+/// (`inconclusive`), then recovery beyond what the reference or, without one, the placebo classes
+/// explain (`superficial`, or `inconclusive` where that is not clear), else `erased`.
+pub fn judge(evidence: Evidence, policy: &Policy) -> (Vec<Finding>, Verdict) {
+    let mut court = Court { evidence, policy, findings: Vec::new() };
+    let label = court.sit();
+    let reasons = court.reasons(label);
+    let sentence = label.sentence(evidence.has_reference()).to_owned();
+    (court.findings, Verdict { label, sentence, reasons })
+}
+
+struct Court<'a> {
+    evidence: Evidence<'a>,
+    policy: &'a Policy,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Court<'a> {
+    fn sit(&mut self) -> Label {
+        let encoder_unchanged = self.encoder_unchanged();
+        let (Some(outputs), Some(head_input)) =
+            (self.evidence.outputs, self.evidence.layers.last())
+        else {
+            return if encoder_unchanged { Label::Superficial } else { Label::Inconclusive };
+        };
+        let silent = self.output_forgetting(outputs);
+        let kept = [self.retain_accuracy(outputs), self.retain_probe(head_input)];
+        let supported = [
+            self.original_knows(outputs),
+            self.samples(),
+            self.class_forgetting(),
+            self.encoder_present(head_input),
+            self.layers_compared(),
+        ];
+        let recovered = if self.evidence.has_reference() {
+            self.against_reference(head_input)
+        } else {
+            self.against_placebos()
+        };
+        if supported[0] == Outcome::Undecided && !encoder_unchanged {
+            // What the original never knew can be neither forgotten nor damaged.
+            return Label::Inconclusive;
+        }
+        if silent == Outcome::Failed {
+            return Label::NotForgotten;
+        }
+        if kept.contains(&Outcome::Failed) {
+            return Label::Damaged;
+        }
+        if encoder_unchanged {
+            return Label::Superficial;
+        }
+        let undecided = |outcomes: &[Outcome]| outcomes.contains(&Outcome::Undecided);
+        // Layers without a counterpart can't acquit, but what others show still convicts.
+        let grounds = &supported[..4];
+        if undecided(grounds) || undecided(&kept) || silent == Outcome::Undecided {
+            return Label::Inconclusive;
+        }
+        match recovered {
+            Outcome::Failed => Label::Superficial,
+            Outcome::Passed if !undecided(&supported) => Label::Erased,
+            _ => Label::Inconclusive,
+        }
+    }
+
+    /// Layers deep enough to be judged against a reference: the last third, and both ends.
+    fn deep_layers(&self) -> Vec<&'a LayerEvidence> {
+        let deep = |l: &&LayerEvidence| l.depth >= self.policy.deep || is_end(l);
+        self.evidence.layers.iter().filter(deep).collect()
+    }
+
+    fn add(
+        &mut self,
+        rule: &str,
+        outcome: Outcome,
+        layer: Option<&LayerEvidence>,
+        message: impl Into<String>,
+        expected: String,
+        found: String,
+    ) -> Outcome {
+        self.findings.push(Finding {
+            rule: rule.to_owned(),
+            level: Level::Error,
+            outcome,
+            layer: layer.map(|l| l.name.clone()),
+            message: message.into(),
+            expected,
+            found,
+        });
+        outcome
+    }
+}
+
+/// Where the encoder ends, or the head begins.
+fn is_end(layer: &LayerEvidence) -> bool {
+    matches!(layer.kind, LayerKind::Features | LayerKind::HeadInput)
+}
+
+/// The worst of several outcomes: a failure, else a doubt, else passed.
+fn worst(outcomes: &[Outcome]) -> Outcome {
+    if outcomes.contains(&Outcome::Failed) {
+        Outcome::Failed
+    } else if outcomes.is_empty() || outcomes.contains(&Outcome::Undecided) {
+        Outcome::Undecided
+    } else {
+        Outcome::Passed
+    }
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "no value".into(), |v| format!("{v:.3}"))
+}
+
+fn signed(interval: Interval) -> String {
+    match (interval.value, interval.ci) {
+        (Some(v), Some([low, high])) => format!("{v:+.2} [{low:+.2}, {high:+.2}]"),
+        (Some(v), None) => format!("{v:+.2}"),
+        _ => format!("no value ({})", interval.status.as_str()),
+    }
+}
