@@ -52,9 +52,9 @@ impl<'a> Court<'a> {
         } else {
             self.against_placebos()
         };
-        if supported[0] == Outcome::Undecided && !encoder_unchanged {
+        if supported[0] == Outcome::Undecided {
             // What the original never knew can be neither forgotten nor damaged.
-            return Label::Inconclusive;
+            return if encoder_unchanged { Label::Superficial } else { Label::Inconclusive };
         }
         if silent == Outcome::Failed {
             return Label::NotForgotten;

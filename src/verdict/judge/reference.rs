@@ -110,8 +110,9 @@ impl<'a> Court<'a> {
 
     /// Whether the layer treats forget samples more like the original than like the reference.
     fn near_original(&self, layer: &LayerEvidence) -> bool {
-        let few_shot = &layer.few_shot;
-        let as_before = few_shot.effect.is_some_and(|e| e > self.policy.few_shot_effect);
+        // Only at the head's input does the effect say what a network learned of a class.
+        let as_before = layer.kind == LayerKind::HeadInput
+            && layer.few_shot.effect.is_some_and(|e| e > self.policy.few_shot_effect);
         as_before || cka_share(layer).is_some_and(|s| s >= self.policy.half_way)
     }
 
