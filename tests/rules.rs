@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use common::report;
 use forget_audit::measures::Status;
 use forget_audit::report::Report;
-use forget_audit::verdict::{Interval, Label, Policy, judge};
+use forget_audit::verdict::{Interval, Label, Policy, UnmatchedLayer, judge};
 
 static WITH: LazyLock<Report> =
     LazyLock::new(|| report("conv-original", "conv-retrained", Some("conv-retrained")));
@@ -39,20 +39,76 @@ fn the_base_cases_are_erased() {
     assert_eq!(label(&WITHOUT, |_| ()), Label::Erased);
 }
 
+/// A CKA that is more than half way from the reference's (.63) to 1.
+const NEAR: f64 = 0.9;
+
 #[test]
-fn recovery_beyond_the_reference_is_superficial_only_with_margin_and_interval() {
-    let few_shot = |gap: Interval| {
-        label(&WITH, |r| deepest(r).reference_gap.as_mut().expect("a gap").few_shot = gap)
+fn recovery_beyond_the_reference_convicts_only_half_way_to_the_original() {
+    // On the way from the reference's 1-shot accuracy to the original's lie .37.
+    let few_shot = |gap: Interval, cka: Option<f64>| {
+        label(&WITH, |r| {
+            let layer = deepest(r);
+            layer.reference_gap.as_mut().expect("a gap").few_shot = gap;
+            layer.cka.forget.debiased = cka.or(layer.cka.forget.debiased);
+        })
     };
-    assert_eq!(few_shot(interval(0.11, 0.01, 0.2)), Label::Superficial);
-    assert_eq!(few_shot(interval(0.11, -0.01, 0.2)), Label::Erased);
-    assert_eq!(few_shot(interval(0.10, 0.05, 0.2)), Label::Erased);
-    let probe = |gap: Interval| {
-        label(&WITH, |r| deepest(r).reference_gap.as_mut().expect("a gap").probe = gap)
+    assert_eq!(few_shot(interval(0.20, 0.01, 0.3), Some(NEAR)), Label::Superficial);
+    assert_eq!(few_shot(interval(0.20, 0.01, 0.3), None), Label::Inconclusive);
+    assert_eq!(few_shot(interval(0.15, 0.01, 0.3), Some(NEAR)), Label::Inconclusive);
+    assert_eq!(few_shot(interval(0.20, -0.01, 0.4), Some(NEAR)), Label::Erased);
+    assert_eq!(few_shot(interval(0.10, 0.05, 0.2), Some(NEAR)), Label::Erased);
+    // From the reference's probe accuracy to the original's lie .03, less than the margin.
+    let probe = |gap: Interval, cka: Option<f64>| {
+        label(&WITH, |r| {
+            let layer = deepest(r);
+            layer.reference_gap.as_mut().expect("a gap").probe = gap;
+            layer.cka.forget.debiased = cka.or(layer.cka.forget.debiased);
+        })
     };
-    assert_eq!(probe(interval(0.06, 0.01, 0.1)), Label::Superficial);
-    assert_eq!(probe(interval(0.05, 0.01, 0.1)), Label::Erased);
-    assert_eq!(probe(interval(0.06, -0.01, 0.1)), Label::Erased);
+    assert_eq!(probe(interval(0.06, 0.01, 0.1), Some(NEAR)), Label::Superficial);
+    assert_eq!(probe(interval(0.06, 0.01, 0.1), None), Label::Inconclusive);
+    assert_eq!(probe(interval(0.05, 0.01, 0.1), None), Label::Erased);
+    assert_eq!(probe(interval(0.06, -0.01, 0.1), Some(NEAR)), Label::Erased);
+}
+
+#[test]
+fn a_reference_that_still_knows_acquits_nobody() {
+    let reference = |effect: Interval, own: f64| {
+        label(&WITH, |r| {
+            let few_shot = &mut deepest(r).few_shot;
+            few_shot.reference_effect = Some(effect);
+            few_shot.effect = Some(own);
+            few_shot.effect_ci = Some([own - 0.5, own + 0.5]);
+        })
+    };
+    assert_eq!(reference(interval(-3.0, -4.0, -2.0), -3.0), Label::Erased);
+    assert_eq!(reference(interval(-3.0, -6.0, -0.5), -3.0), Label::Inconclusive);
+    assert_eq!(reference(interval(0.0, -0.1, 0.1), -3.0), Label::Inconclusive);
+    assert_eq!(reference(interval(0.0, -0.1, 0.1), 0.0), Label::Superficial);
+    // A fitting reference, but the model is as easy to teach as the original was.
+    assert_eq!(reference(interval(-3.0, -4.0, -2.0), 0.0), Label::Inconclusive);
+}
+
+#[test]
+fn a_deep_layer_that_was_left_out_never_acquits() {
+    let left_out = |depth: f64| {
+        label(&WITH, |r| {
+            r.unmatched_layers.push(UnmatchedLayer {
+                name: "/layer4".into(),
+                depth,
+                reason: "no counterpart".into(),
+            });
+        })
+    };
+    assert_eq!(left_out(0.9), Label::Inconclusive);
+    assert_eq!(left_out(0.5), Label::Erased);
+}
+
+#[test]
+fn a_model_without_an_encoder_is_not_judged() {
+    for base in [&WITH, &WITHOUT] {
+        assert_eq!(label(base, |r| deepest(r).depth = 0.0), Label::Inconclusive);
+    }
 }
 
 #[test]
@@ -60,7 +116,7 @@ fn cka_beyond_the_reference_counts_only_together_with_recovery() {
     let closer = |gap: Interval| {
         label(&WITH, |r| {
             let layer = deepest(r);
-            layer.cka.forget.debiased = Some(0.9);
+            layer.cka.forget.debiased = Some(NEAR);
             layer.reference_gap.as_mut().expect("a gap").probe = gap;
         })
     };
@@ -128,7 +184,7 @@ fn too_little_evidence_never_passes() {
     let changes: [Change; 9] = [
         |r| r.data.as_mut().expect("data").eval.forget = 19,
         |r| r.data.as_mut().expect("data").fit.forget = 19,
-        |r| r.data.as_mut().expect("data").forget_classes = vec![0, 1, 2, 3, 4, 5, 6, 7],
+        |r| r.data.as_mut().expect("data").retain_classes = 2,
         |r| r.outputs.as_mut().expect("outputs").unlearned.eval.forget_accuracy = None,
         |r| r.outputs.as_mut().expect("outputs").unlearned.eval.retain_accuracy = None,
         |r| r.outputs.as_mut().expect("outputs").original.eval.forget_accuracy = Some(0.2),
@@ -156,13 +212,15 @@ fn too_little_evidence_never_passes() {
 }
 
 #[test]
-fn single_samples_are_not_judged_by_outputs_without_a_reference() {
-    let samples = |base: &Report| {
+fn single_samples_are_never_passed() {
+    let samples = |base: &Report, accuracy: f64| {
         label(base, |r| {
             r.data.as_mut().expect("data").forget_classes.clear();
-            r.outputs.as_mut().expect("outputs").unlearned.eval.forget_accuracy = Some(0.95);
+            r.outputs.as_mut().expect("outputs").unlearned.eval.forget_accuracy = Some(accuracy);
         })
     };
-    assert_eq!(samples(&WITHOUT), Label::Inconclusive);
-    assert_eq!(samples(&WITH), Label::NotForgotten);
+    assert_eq!(samples(&WITHOUT, 0.95), Label::Inconclusive);
+    assert_eq!(samples(&WITHOUT, 0.0), Label::Inconclusive);
+    assert_eq!(samples(&WITH, 0.95), Label::NotForgotten);
+    assert_eq!(samples(&WITH, 0.0), Label::Inconclusive);
 }

@@ -2,9 +2,7 @@
 
 use super::subject::Subject;
 use crate::activations::{Source, Tap, find_taps};
-use crate::onnx::{
-    Graph, Layer, LayerKind, Pooling, Selection, choose_layers, match_layers,
-};
+use crate::onnx::{Graph, Layer, LayerKind, Pooling, Selection, choose_layers, match_layers};
 use crate::runtime::Runtime;
 use crate::verdict::{PerModel, UnmatchedLayer};
 use crate::{Error, Result};

@@ -17,7 +17,9 @@ use crate::measures::misalignment::{misalignment, mismatch};
 use crate::measures::nearest_center::nearest_center;
 use crate::measures::probe::linear_probe;
 use crate::measures::spread::spread;
-use crate::measures::stats::{Base, MIN_SAMPLES, bootstrap_difference, mix_seed, recovered_fraction};
+use crate::measures::stats::{
+    Base, MIN_SAMPLES, bootstrap_difference, mix_seed, recovered_fraction,
+};
 use crate::measures::{Classified, Labelled, Status};
 use crate::verdict::{
     Accuracy, CkaBySet, CkaEvidence, FewShotAccuracy, FewShotEvidence, HeadEvidence, Interval,

@@ -294,11 +294,8 @@ impl Pass<'_> {
         set: &Set,
         notes: &mut Vec<String>,
     ) -> Result<Option<(Activations, Set)>> {
-        let thinned: Vec<Rows> = splits
-            .groups()
-            .iter()
-            .map(|(_, rows)| thin(rows, set.total()))
-            .collect();
+        let thinned: Vec<Rows> =
+            splits.groups().iter().map(|(_, rows)| thin(rows, set.total())).collect();
         let groups: Vec<&Rows> = thinned.iter().collect();
         let floor_set = set.of_groups(self.source.data, &groups)?;
         let model = reinitialized(&subjects.original.model, self.request.seed)?;

@@ -39,6 +39,12 @@ impl<'a> Graph<'a> {
         let mut constants: HashMap<&str, &TensorProto> =
             graph.initializer.iter().map(|t| (t.name(), t)).collect();
         for (i, node) in nodes.iter().enumerate() {
+            if node.output.is_empty() {
+                return Err(invalid(format!(
+                    "a node of type \"{}\" has no output",
+                    node.op_type()
+                )));
+            }
             for output in node.output.iter().filter(|o| !o.is_empty()) {
                 if producer.insert(output.as_str(), i).is_some() {
                     return Err(invalid(format!("two nodes write the tensor \"{output}\"")));

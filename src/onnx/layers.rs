@@ -254,7 +254,8 @@ pub fn match_layers(
     let from_end = |g: &Graph, h: &Head, tensor: &str| {
         g.weighted_depth(&h.features) as i64 - g.weighted_depth(tensor) as i64
     };
-    let operator = |g: &Graph, tensor: &str| g.producer_node(tensor).map(|n| n.op_type().to_owned());
+    let operator =
+        |g: &Graph, tensor: &str| g.producer_node(tensor).map(|n| n.op_type().to_owned());
     layers
         .iter()
         .map(|layer| {

@@ -76,6 +76,7 @@ pub(super) fn weights_only() -> Report {
         findings: Vec::new(),
         verdict: crate::verdict::Verdict {
             label: crate::verdict::Label::Inconclusive,
+            sentence: String::new(),
             reasons: Vec::new(),
         },
     })

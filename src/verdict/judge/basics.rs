@@ -95,7 +95,9 @@ impl<'a> Court<'a> {
         let (outcome, message) = if fewest < samples {
             (
                 Outcome::Undecided,
-                format!("too few forget samples to judge: give at least {samples} for fit and eval"),
+                format!(
+                    "too few forget samples to judge: give at least {samples} for fit and eval"
+                ),
             )
         } else if data.retain_classes < classes {
             (
@@ -209,7 +211,9 @@ impl<'a> Court<'a> {
         let message = match outcome {
             Outcome::Passed => format!("the {what} is kept"),
             Outcome::Failed => format!("the {what} fell"),
-            Outcome::Undecided => format!("whether the {what} fell can't be told from {samples} samples"),
+            Outcome::Undecided => {
+                format!("whether the {what} fell can't be told from {samples} samples")
+            }
         };
         let expected = match least {
             Some(least) => format!("at least {least:.3} ({drop:.2} below the original's)"),

@@ -17,11 +17,8 @@ impl<'a> Court<'a> {
     /// The few-shot effect of one layer against its limit.
     fn harder_to_learn(&mut self, layer: &LayerEvidence) -> Outcome {
         let few_shot = &layer.few_shot;
-        let found = Interval {
-            value: few_shot.effect,
-            ci: few_shot.effect_ci,
-            status: few_shot.status,
-        };
+        let found =
+            Interval { value: few_shot.effect, ci: few_shot.effect_ci, status: few_shot.status };
         let mut outcome = self.effect_outcome(found);
         if outcome == Outcome::Failed && layer.kind == LayerKind::Features {
             // Flattened maps before a head of several layers may carry classes a network never

@@ -35,7 +35,8 @@ impl Court<'_> {
                 let mut reasons = self.said(Outcome::Undecided, &[]);
                 if !has_reference {
                     reasons.push(
-                        "a model retrained without the forget set (--reference) would say more".into(),
+                        "a model retrained without the forget set (--reference) would say more"
+                            .into(),
                     );
                 }
                 reasons

@@ -51,19 +51,22 @@ impl<'a> Court<'a> {
     fn reference_fits(&mut self, head_input: &LayerEvidence) -> Outcome {
         let Some(effect) = head_input.few_shot.reference_effect else { return Outcome::Undecided };
         let limit = self.policy.few_shot_effect;
-        let degenerate = head_input
-            .cka_reference
-            .is_some_and(|c| c.forget.status == Status::Degenerate);
+        let degenerate =
+            head_input.cka_reference.is_some_and(|c| c.forget.status == Status::Degenerate);
         let outcome = match self.effect_outcome(effect) {
             Outcome::Passed if !degenerate => Outcome::Passed,
             _ => Outcome::Undecided,
         };
         let message = match outcome {
             Outcome::Passed => "the reference has not learned the forget classes",
-            _ if degenerate => "the reference holds all forget samples on one point: no retrained \
-                                model does",
-            _ => "the reference itself still knows the forget classes, as far as few-shot recovery \
-                  tells; give a model trained from fresh weights without them",
+            _ if degenerate => {
+                "the reference holds all forget samples on one point: no retrained \
+                                model does"
+            }
+            _ => {
+                "the reference itself still knows the forget classes, as far as few-shot recovery \
+                  tells; give a model trained from fresh weights without them"
+            }
         };
         let expected = format!("effect of the reference and its interval below {limit:.1}");
         self.add("reference-fits", outcome, Some(head_input), message, expected, signed(effect))
@@ -155,9 +158,9 @@ impl<'a> Court<'a> {
             return Outcome::Passed;
         };
         let half_way = self.policy.half_way;
-        let recovers = excesses.iter().any(|e| {
-            e.gap.ci.is_some_and(|[low, _]| low > 0.0) && e.share() >= half_way
-        });
+        let recovers = excesses
+            .iter()
+            .any(|e| e.gap.ci.is_some_and(|[low, _]| low > 0.0) && e.share() >= half_way);
         let closer = unlearned - reference > self.policy.cka_margin
             && cka_share(layer).is_some_and(|s| s >= half_way);
         let outcome = if closer && recovers { Outcome::Failed } else { Outcome::Passed };
