@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{audit, fixture, model, report};
+use common::{Silent, audit, fixture, model, report, request};
+use forget_audit::compare::compare;
 
 struct Case {
     variant: &'static str,
@@ -105,6 +106,31 @@ fn rotated_features_are_recovered_without_help_from_the_weights() {
         assert!(layer.cka.forget.debiased.expect("a value") > 1.0 - 1e-6);
         assert!(layer.few_shot.effect.expect("a value").abs() < 1e-9);
     }
+}
+
+/// The features of whatever looks like a 3 or an 8 are zeroed in front of the head, in a network
+/// whose every weight carries a little noise. At the head's input it looks more erased than any
+/// honest retrain.
+#[test]
+fn a_gate_in_front_of_the_head_is_not_passed() {
+    for (reference, label) in [(None, "inconclusive"), (Some("conv-retrained"), "superficial")] {
+        let mut request = request("conv-original", "conv-original", reference);
+        request.unlearned = fixture("odd/gate.onnx");
+        let report = compare(&request, &Silent).expect("a report");
+        assert!(!report.weights.encoder_identical);
+        assert!(report.layers.last().expect("layers").few_shot.effect.expect("a value") < -5.0);
+        assert_eq!(report.verdict.label.as_str(), label, "{:?}", report.verdict.reasons);
+    }
+}
+
+#[test]
+fn no_unfit_reference_acquits_a_changed_head() {
+    // Honest, but judged by a model that still knows: nothing is decided for it.
+    let honest = report("conv-original", "conv-retrained", Some("conv-random-label"));
+    assert_eq!(honest.verdict.label.as_str(), "inconclusive");
+    // Nothing was forgotten here, and the reference is the model itself.
+    let hidden = report("conv-original", "conv-rotated", Some("conv-rotated"));
+    assert_eq!(hidden.verdict.label.as_str(), "superficial");
 }
 
 #[test]
