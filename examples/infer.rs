@@ -31,8 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .map(|part| Ok(Rows { part, rows: (0..data.part(part)?.len()).collect() }))
             .collect::<Result<Vec<_>, forget_audit::Error>>()?;
         let groups: Vec<&Rows> = rows.iter().collect();
-        let scores =
-            collect(&runtime, model, &head, &[], &source, &groups, BATCH, &|_| ())?.scores;
+        let scores = collect(&runtime, model, &head, &[], &source, &groups, BATCH, &|_| ())?.scores;
         eprintln!("{} scores", scores.nrows());
     }
     Ok(())
