@@ -5,6 +5,7 @@ mod measure;
 mod outputs;
 mod subject;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::activations::{Activations, Collector, Source, Tap};
@@ -21,9 +22,13 @@ use layers::{Plan, plan};
 use measure::{Cast, Set};
 use subject::Subject;
 
-/// Samples of the floor: a fifth of them, but no fewer than this. The floor is for orientation and
-/// must not cost as much as the models that are judged.
-const FLOOR_SAMPLES: usize = 500;
+/// Fit samples of the floor: a quarter of all, within these. A probe on random features that is
+/// fitted on half the samples loses about two points, less than the noise of its accuracy.
+const FLOOR_FIT: RangeInclusive<usize> = 750..=2000;
+
+/// Eval samples of the floor. What is recovered is judged against the forget samples.
+const FLOOR_FORGET: usize = 200;
+const FLOOR_RETAIN: usize = 100;
 
 /// What to compare and how.
 #[derive(Clone, Debug)]
@@ -294,8 +299,16 @@ impl Pass<'_> {
         set: &Set,
         notes: &mut Vec<String>,
     ) -> Result<Option<(Activations, Set)>> {
-        let thinned: Vec<Rows> =
-            splits.groups().iter().map(|(_, rows)| thin(rows, set.total())).collect();
+        let all = set.fit_labels.len().max(1);
+        let fit = (all / 4).clamp(*FLOOR_FIT.start(), *FLOOR_FIT.end());
+        // Forget and retain keep their shares, with at least a handful of either.
+        let share = |rows: &Rows| (fit * rows.rows.len() / all).max(50);
+        let thinned = [
+            thin(&splits.fit.forget, share(&splits.fit.forget)),
+            thin(&splits.fit.retain, share(&splits.fit.retain)),
+            thin(&splits.eval.forget, FLOOR_FORGET),
+            thin(&splits.eval.retain, FLOOR_RETAIN),
+        ];
         let groups: Vec<&Rows> = thinned.iter().collect();
         let floor_set = set.of_groups(self.source.data, &groups)?;
         let model = reinitialized(&subjects.original.model, self.request.seed)?;
@@ -315,12 +328,10 @@ impl Pass<'_> {
     }
 }
 
-/// Evenly spaced rows, so that forget and retain keep their shares.
-fn thin(rows: &Rows, total: usize) -> Rows {
+/// At most so many rows, evenly spaced.
+fn thin(rows: &Rows, most: usize) -> Rows {
     let n = rows.rows.len();
-    let wanted = (total / 5).max(FLOOR_SAMPLES).min(total);
-    // The group's share, at least a handful.
-    let keep = (wanted * n / total.max(1)).max(20).min(n);
+    let keep = most.min(n);
     let picked = (0..keep).map(|i| rows.rows[i * n / keep]).collect();
     Rows { part: rows.part, rows: picked }
 }
