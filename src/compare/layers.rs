@@ -7,6 +7,9 @@ use crate::runtime::Runtime;
 use crate::verdict::{PerModel, UnmatchedLayer};
 use crate::{Error, Result};
 
+/// Why a layer of the automatic choice is missing when the user chose others.
+pub(super) const NOT_CHOSEN: &str = "not among --layers";
+
 /// Layers that all models share, with one tap a layer and model, in the same order.
 pub(super) struct Plan {
     pub layers: Vec<Layer>,
@@ -29,7 +32,7 @@ pub(super) fn plan(
     let mut missing: Vec<Missing> = automatic
         .into_iter()
         .filter(|a| !chosen.iter().any(|c| c.tensor == a.tensor))
-        .map(|layer| Missing { layer, reason: "not among --layers".into() })
+        .map(|layer| Missing { layer, reason: NOT_CHOSEN.into() })
         .collect();
     add_hidden_end(&mut chosen, subjects);
 

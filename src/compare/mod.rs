@@ -18,7 +18,7 @@ use crate::verdict::{
     DataEvidence, ParameterChange, PerModel, PerSet, Policy, WeightEvidence, judge,
 };
 use crate::{Error, Result};
-use layers::{Plan, plan};
+use layers::{NOT_CHOSEN, Plan, plan};
 use measure::{Cast, Set};
 use subject::Subject;
 
@@ -165,6 +165,8 @@ fn measure_all(
     let splits = Splits::resolve(&data, &samples.forget, request.seed)?;
     let source = Source { data: &data, normalization: &samples.normalization };
     let plan = plan(&runtime, subjects, &request.selection, &source)?;
+    let left_out = plan.unmatched.iter().filter(|l| l.reason != NOT_CHOSEN);
+    report.notes.extend(left_out.map(|l| format!("layer {} left out: {}", l.name, l.reason)));
     report.unmatched_layers = plan.unmatched.clone();
 
     let set = Set::new(&data, &splits, classes, forget_classes(&samples.forget))?;
