@@ -2,7 +2,7 @@
 
 Every measurement is a whole process: wall time, CPU time (user and system, which other load on the
 machine disturbs less) and peak resident memory, as the kernel reports them for that child. The
-short ones are run in turn, round after round, and medians told.
+short ones are run in turn, round after round; told are medians, and those of the rounds' ratios.
 """
 import argparse
 import json
@@ -60,6 +60,13 @@ def differences(folder):
     }
 
 
+def ratio(runs, to, key):
+    """Median over rounds; of something run in rounds of its own, the ratio of the medians."""
+    if len(runs) == len(to):
+        return statistics.median(a[key] / b[key] for a, b in zip(runs, to))
+    return statistics.median(r[key] for r in runs) / statistics.median(r[key] for r in to)
+
+
 def machine():
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -112,10 +119,9 @@ def main():
           f"{options.threads} threads, no reference\n")
     print(f"{'':26}{'wall s':>9}{'CPU s':>9}{'peak MiB':>10}{'wall':>9}{'CPU':>7}")
     print(f"{'':54}{'x plain inference, Rust':>26}")
-    floor = middle["plain inference, Rust"]
     for name, m in middle.items():
-        print(f"{name:26}{m['wall']:9.1f}{m['cpu']:9.1f}{m['peak']:10.0f}"
-              f"{m['wall'] / floor['wall']:9.2f}{m['cpu'] / floor['cpu']:7.2f}")
+        wall, cpu = (ratio(runs[name], runs["plain inference, Rust"], key) for key in ("wall", "cpu"))
+        print(f"{name:26}{m['wall']:9.1f}{m['cpu']:9.1f}{m['peak']:10.0f}{wall:9.2f}{cpu:7.2f}")
     print(f"\nimports of plain inference in Python: {imports:.2f} s")
     if pipeline in middle:
         ours, theirs = middle["audit compare"], middle[pipeline]
