@@ -7,6 +7,7 @@ pub mod activations;
 pub mod compare;
 pub mod data;
 mod error;
+mod hex;
 pub mod measures;
 pub mod onnx;
 pub mod report;

@@ -1,6 +1,5 @@
 //! SHA-256 in hexadecimal, for the report to say which data it speaks of.
 
-use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::archive::unreadable;
 use crate::Result;
+use crate::hex::hex;
 
 /// SHA-256 of a file's bytes, read in pieces.
 ///
@@ -26,16 +26,6 @@ pub fn file_sha256(path: &Path) -> Result<String> {
             _ => return Ok(hex(&hash.finalize())),
         }
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in bytes {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ impl Splits {
                 hash.update(number(*label)?);
             }
         }
-        Ok(super::hash::hex(&hash.finalize()))
+        Ok(crate::hex::hex(&hash.finalize()))
     }
 }
 

@@ -102,7 +102,7 @@ fn the_hash_is_over_the_documented_bytes() {
             bytes.extend(n.to_le_bytes());
         }
     }
-    assert_eq!(splits.sha256(&data).unwrap(), crate::data::hash::hex(&Sha256::digest(bytes)));
+    assert_eq!(splits.sha256(&data).unwrap(), crate::hex::hex(&Sha256::digest(bytes)));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::external;
 use super::proto::onnx::{GraphProto, ModelProto};
 use super::tensor::Tensor;
+use crate::hex::hex;
 use crate::{Error, Result};
 
 /// The largest file that is read: protobuf messages end at 2 GiB.
@@ -165,15 +166,6 @@ impl Model {
             )
         })
     }
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut s, b| {
-        let _ = write!(s, "{b:02x}");
-        s
-    })
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>> {
