@@ -1,0 +1,23 @@
+//! An ONNX graph, given at run time, as a differentiable program on burn's backends.
+//!
+//! Shapes, indices, masks and integer arithmetic stay on the host; float tensors are burn tensors
+//! of any rank. No other module names burn.
+
+mod call;
+mod engine;
+mod host;
+mod kernels;
+mod node;
+mod ops;
+mod program;
+mod tensor;
+mod value;
+
+pub use call::{BatchNorm, Call, Statistics};
+pub use engine::{Base, Cpu, Engine, Operation};
+pub use host::{Host, HostData};
+pub use node::Node;
+pub use ops::{OPERATORS, Operator, operators_page};
+pub use program::{Bound, Program};
+pub use tensor::Tensor;
+pub use value::Value;
