@@ -5,6 +5,7 @@
 
 mod call;
 mod engine;
+mod gradients;
 mod host;
 mod kernels;
 mod node;
@@ -15,6 +16,7 @@ mod value;
 
 pub use call::{BatchNorm, Call, Statistics};
 pub use engine::{Base, Cpu, Engine, Operation};
+pub use gradients::gradients_of;
 pub use host::{Host, HostData};
 pub use node::Node;
 pub use ops::{OPERATORS, Operator, operators_page};
