@@ -18,6 +18,7 @@ mod normalization;
 mod pool;
 mod reduce;
 mod shape;
+mod window;
 
 /// How an operator is executed.
 pub type Run<E> = fn(&mut Call<E>) -> Result<Vec<Value<E>>>;
