@@ -124,8 +124,21 @@ impl<'a> Tensor<'a> {
             (DataType::INT32, Some(raw)) => {
                 chunks(raw).map(|b| i32::from_le_bytes(b).into()).collect()
             }
+            (DataType::INT8, Some(raw)) => raw.iter().map(|&b| (b as i8).into()).collect(),
+            (DataType::UINT8, Some(raw)) => raw.iter().map(|&b| b.into()).collect(),
             (DataType::INT64, None) => self.proto.int64_data.clone(),
-            (DataType::INT32, None) => self.proto.int32_data.iter().map(|&v| v.into()).collect(),
+            (DataType::INT32 | DataType::INT8 | DataType::UINT8, None) => {
+                self.proto.int32_data.iter().map(|&v| v.into()).collect()
+            }
+            _ => return None,
+        })
+    }
+
+    /// The values of a tensor of truth values.
+    pub fn bools(&self) -> Option<Vec<bool>> {
+        Some(match (self.data_type(), self.proto.raw_data.as_deref()) {
+            (DataType::BOOL, Some(raw)) => raw.iter().map(|&b| b != 0).collect(),
+            (DataType::BOOL, None) => self.proto.int32_data.iter().map(|&v| v != 0).collect(),
             _ => return None,
         })
     }

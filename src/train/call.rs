@@ -72,8 +72,7 @@ impl<'a, E: Engine> Call<'a, E> {
 
     /// Takes input `index`.
     pub fn value(&mut self, index: usize) -> Result<Value<E>> {
-        self.optional(index)
-            .ok_or_else(|| self.node.invalid(format!("input {index} is missing")))
+        self.optional(index).ok_or_else(|| self.node.invalid(format!("input {index} is missing")))
     }
 
     /// Takes input `index` as a float tensor.

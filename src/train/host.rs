@@ -116,7 +116,8 @@ impl Host {
         let mut shape = parts.first()?.shape.clone();
         shape[axis] = parts.iter().map(|p| p.shape[axis]).sum();
         let outer: usize = shape[..axis].iter().product();
-        let data = if let Some(parts) = parts.iter().map(Self::as_ints).collect::<Option<Vec<_>>>() {
+        let data = if let Some(parts) = parts.iter().map(Self::as_ints).collect::<Option<Vec<_>>>()
+        {
             HostData::Int(interleave(&parts, outer))
         } else if let Some(parts) = parts.iter().map(Self::as_floats).collect::<Option<Vec<_>>>() {
             HostData::Float(interleave(&parts, outer))

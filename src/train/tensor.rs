@@ -1,8 +1,7 @@
 //! A float tensor of any rank on a burn backend.
 
-use burn_backend::ops::FloatTensorOps;
 use burn_backend::tensor::{Device, FloatTensor};
-use burn_backend::{BoolDType, FloatDType, IntDType, Scalar, Shape, Slice, TensorData, TensorMetadata};
+use burn_backend::{FloatDType, Scalar, Shape, Slice, TensorData, TensorMetadata};
 
 use super::engine::{Engine, Operation};
 use crate::{Error, Result};
@@ -53,7 +52,7 @@ impl<E: Engine> Tensor<E> {
     pub fn into_values(self) -> Result<Vec<f32>> {
         let data = burn_backend::read_sync(E::float_into_data(self.primitive))
             .map_err(|e| Error::internal(format!("reading a tensor back: {e:?}")))?;
-        data.into_vec::<f32>().map_err(|e| Error::internal(format!("reading a tensor: {e:?}")))
+        data.try_into_vec::<f32>().map_err(|e| Error::internal(format!("reading a tensor: {e:?}")))
     }
 
     /// The lengths of the dimensions; empty for a scalar.

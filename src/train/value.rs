@@ -121,5 +121,9 @@ impl<E: Engine> Value<E> {
 /// Start and end (exclusive) of indices that follow each other; `None` when they don't.
 fn run(indices: &[usize]) -> Option<(usize, usize)> {
     let &start = indices.first()?;
-    indices.iter().enumerate().all(|(i, &index)| index == start + i).then_some((start, start + indices.len()))
+    indices
+        .iter()
+        .enumerate()
+        .all(|(i, &index)| index == start + i)
+        .then_some((start, start + indices.len()))
 }

@@ -1,10 +1,10 @@
 //! Operators that put tensors together or extend one.
 
-use super::super::call::Call;
-use super::super::engine::Engine;
-use super::super::host::{Host, HostData};
-use super::super::value::Value;
 use crate::Result;
+use crate::train::call::Call;
+use crate::train::engine::Engine;
+use crate::train::host::{Host, HostData};
+use crate::train::value::Value;
 
 /// `Concat`.
 pub fn concat<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {

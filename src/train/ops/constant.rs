@@ -1,13 +1,13 @@
 //! Operators that make values out of none, and casts.
 
-use super::super::call::Call;
-use super::super::engine::Engine;
-use super::super::host::{Host, HostData};
-use super::super::node::Node;
-use super::super::program;
-use super::super::value::Value;
 use crate::Result;
 use crate::onnx::proto::onnx::tensor_proto::DataType;
+use crate::train::call::Call;
+use crate::train::engine::Engine;
+use crate::train::host::{Host, HostData};
+use crate::train::node::Node;
+use crate::train::program;
+use crate::train::value::Value;
 
 /// More elements than any mask or index of a model that fits in memory.
 const MOST_ELEMENTS: usize = 1 << 28;
@@ -40,8 +40,7 @@ pub fn constant_of_shape<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>>
         let count = s.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         count.is_some_and(|n| n <= MOST_ELEMENTS)
     };
-    let shape =
-        shape.filter(fits).ok_or_else(|| node.invalid(format!("no shape: {lengths:?}")))?;
+    let shape = shape.filter(fits).ok_or_else(|| node.invalid(format!("no shape: {lengths:?}")))?;
     let value = match node.tensor("value") {
         Some(tensor) => {
             program::constant(tensor).ok_or_else(|| node.unsupported("a value of this type"))?
@@ -102,16 +101,15 @@ pub fn cast_like<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
 }
 
 fn converted<E: Engine>(node: &Node, x: Value<E>, kind: DataType) -> Result<Value<E>> {
-    let floats = matches!(
-        kind,
-        DataType::FLOAT | DataType::DOUBLE | DataType::FLOAT16 | DataType::BFLOAT16
-    );
+    let floats =
+        matches!(kind, DataType::FLOAT | DataType::DOUBLE | DataType::FLOAT16 | DataType::BFLOAT16);
     if floats && matches!(x, Value::Float(_)) {
         return Ok(x);
     }
     let host = x.into_host()?;
     // Float to integer truncates toward zero; integer to a narrower one drops the upper bits.
-    let narrowed = |keep: fn(i64) -> i64| HostData::Int(host.to_ints().into_iter().map(keep).collect());
+    let narrowed =
+        |keep: fn(i64) -> i64| HostData::Int(host.to_ints().into_iter().map(keep).collect());
     let data = match kind {
         _ if floats => HostData::Float(host.to_floats()),
         DataType::BOOL => HostData::Bool(host.to_bools()),

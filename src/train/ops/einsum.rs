@@ -1,11 +1,11 @@
 //! `Einsum` of one or two operands: sums, permutations and one matrix product.
 
-use super::super::call::Call;
-use super::super::engine::Engine;
-use super::super::node::Node;
-use super::super::tensor::Tensor;
-use super::super::value::Value;
 use crate::Result;
+use crate::train::call::Call;
+use crate::train::engine::Engine;
+use crate::train::node::Node;
+use crate::train::tensor::Tensor;
+use crate::train::value::Value;
 
 /// What stands for a dimension: a letter, or the dimension that an ellipsis covers, from the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Operators that read or replace elements at given indices.
 
-use super::super::call::Call;
-use super::super::engine::Engine;
-use super::super::host::Host;
-use super::super::value::Value;
 use crate::Result;
+use crate::train::call::Call;
+use crate::train::engine::Engine;
+use crate::train::host::Host;
+use crate::train::value::Value;
 
 /// `Gather`: the entries `indices` of one dimension, which a scalar index drops.
 pub fn gather<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
@@ -48,11 +48,8 @@ pub fn gather_nd<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
     // Every batch entry has its own block of rows.
     let block: usize = shape[batch..indexed].iter().product();
     let tuples_per_block: usize = tuples[batch..].iter().product::<usize>().max(1);
-    let positions: Vec<usize> = positions
-        .into_iter()
-        .enumerate()
-        .map(|(i, p)| i / tuples_per_block * block + p)
-        .collect();
+    let positions: Vec<usize> =
+        positions.into_iter().enumerate().map(|(i, p)| i / tuples_per_block * block + p).collect();
     let flat = data.reshape(&[shape[..indexed].iter().product(), rest.iter().product()]);
     Ok(vec![flat.select(0, &positions).reshape(&[tuples, rest].concat())])
 }
@@ -70,8 +67,7 @@ pub fn scatter_nd<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
     let depth = indices.shape.last().copied().unwrap_or(0);
     let fits = depth > 0
         && depth <= shape.len()
-        && updates.shape()
-            == [&indices.shape[..indices.shape.len() - 1], &shape[depth..]].concat();
+        && updates.shape() == [&indices.shape[..indices.shape.len() - 1], &shape[depth..]].concat();
     if !fits {
         let problem = format!(
             "indices of shape {:?} and updates of shape {:?} do not fit data of shape {shape:?}",
@@ -102,9 +98,10 @@ fn rows<E: Engine>(
     shape: &[usize],
 ) -> Result<Vec<usize>> {
     let row = |tuple: &[i64]| {
-        tuple.iter().zip(shape).try_fold(0, |row, (&index, &length)| {
-            Ok(row * length + position(call, index, length)?)
-        })
+        tuple
+            .iter()
+            .zip(shape)
+            .try_fold(0, |row, (&index, &length)| Ok(row * length + position(call, index, length)?))
     };
     indices.to_ints().chunks(depth).map(row).collect()
 }

@@ -1,10 +1,10 @@
 //! Comparisons and masks. Truth values lie on the host; only `Where` passes a gradient on.
 
-use super::super::call::Call;
-use super::super::engine::Engine;
-use super::super::host::{Host, HostData, broadcast};
-use super::super::value::Value;
 use crate::Result;
+use crate::train::call::Call;
+use crate::train::engine::Engine;
+use crate::train::host::{Host, HostData, broadcast};
+use crate::train::value::Value;
 
 /// `And`.
 pub fn and<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
@@ -124,10 +124,7 @@ fn compare<E: Engine>(
     call.one_host(a.shape, HostData::Bool(values))
 }
 
-fn each_float<E: Engine>(
-    call: &mut Call<E>,
-    f: impl Fn(f32) -> bool,
-) -> Result<Vec<Value<E>>> {
+fn each_float<E: Engine>(call: &mut Call<E>, f: impl Fn(f32) -> bool) -> Result<Vec<Value<E>>> {
     let x = call.host(0)?;
     let values = x.to_floats().into_iter().map(f).collect();
     call.one_host(x.shape, HostData::Bool(values))

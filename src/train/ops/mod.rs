@@ -20,6 +20,7 @@ mod pool;
 mod reduce;
 mod shape;
 mod slice;
+mod window;
 
 /// How an operator is executed.
 pub type Run<E> = fn(&mut Call<E>) -> Result<Vec<Value<E>>>;
@@ -111,10 +112,10 @@ operators! {
     "Log" 6 elementwise::log, "x";
     "LogSoftmax" 1 activation::log_softmax, "x";
     "MatMul" 1 linear::matmul, "a, b";
-    "Max" 6 elementwise::max, "all", "half to each where two are equal";
+    "Max" 6 elementwise::max, "all", "to the first where several are equal";
     "MaxPool" 1 pool::max, "x", "1-D and 2-D, first output only";
     "Mean" 6 elementwise::mean, "all";
-    "Min" 6 elementwise::min, "all", "half to each where two are equal";
+    "Min" 6 elementwise::min, "all", "to the first where several are equal";
     "Mish" 18 activation::mish, "x";
     "Mod" 10 elementwise::modulo, "none", "integers and host values";
     "Mul" 7 elementwise::mul, "a, b";

@@ -1,11 +1,11 @@
 //! Reductions over some dimensions.
 
-use super::super::call::Call;
-use super::super::engine::Engine;
-use super::super::host::{Host, HostData};
-use super::super::tensor::Tensor;
-use super::super::value::Value;
 use crate::Result;
+use crate::train::call::Call;
+use crate::train::engine::Engine;
+use crate::train::host::{Host, HostData};
+use crate::train::tensor::Tensor;
+use crate::train::value::Value;
 
 /// `ReduceSum`.
 pub fn sum<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
@@ -137,9 +137,10 @@ fn on_device<E: Engine>(x: Tensor<E>, reduction: Reduction) -> Tensor<E> {
         Reduction::LogSumExp => {
             // Finite also where all elements are infinite; the gradient does not depend on it.
             let (least, largest) = (f64::from(f32::MIN), f64::from(f32::MAX));
-            let shift = x.clone().max(1).map(|t| {
-                E::float_clamp(E::float_detach(t), least.into(), largest.into())
-            });
+            let shift = x
+                .clone()
+                .max(1)
+                .map(|t| E::float_clamp(E::float_detach(t), least.into(), largest.into()));
             let sum = x.minus(shift.clone()).map(E::float_exp).sum(&[1]);
             sum.map(E::float_log).plus(shift)
         }
@@ -175,9 +176,7 @@ fn on_host(host: &Host, [outer, length, inner]: [usize; 3], reduction: Reduction
         _ => {
             let values = host.to_ints();
             HostData::Int(
-                groups
-                    .map(|start| integers(group(start).map(|p| values[p]), reduction))
-                    .collect(),
+                groups.map(|start| integers(group(start).map(|p| values[p]), reduction)).collect(),
             )
         }
     };

@@ -1,10 +1,10 @@
 //! Operators that give the same elements another shape.
 
-use super::super::call::Call;
-use super::super::engine::Engine;
-use super::super::host::{HostData, broadcast};
-use super::super::value::Value;
 use crate::Result;
+use crate::train::call::Call;
+use crate::train::engine::Engine;
+use crate::train::host::{HostData, broadcast};
+use crate::train::value::Value;
 
 /// `Identity`.
 pub fn identity<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
@@ -24,7 +24,8 @@ pub fn dropout<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
 pub fn shape<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
     let shape = call.value(0)?.shape();
     let rank = shape.len() as i64;
-    let bound = |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
+    let bound =
+        |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
     let start = bound(call.node.int("start", 0));
     let end = bound(call.node.int("end", rank)).max(start);
     let lengths: Vec<i64> = shape[start..end].iter().map(|&n| n as i64).collect();
@@ -109,9 +110,8 @@ pub fn unsqueeze<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
         return Err(call.node.invalid(format!("axes {axes:?} name a dimension twice")));
     }
     let mut old = shape.into_iter();
-    let target: Vec<usize> = (0..rank)
-        .filter_map(|i| if new.contains(&i) { Some(1) } else { old.next() })
-        .collect();
+    let target: Vec<usize> =
+        (0..rank).filter_map(|i| if new.contains(&i) { Some(1) } else { old.next() }).collect();
     Ok(vec![x.reshape(&target)])
 }
 

@@ -1,9 +1,9 @@
 //! Operators that cut tensors apart.
 
-use super::super::call::Call;
-use super::super::engine::Engine;
-use super::super::value::Value;
 use crate::Result;
+use crate::train::call::Call;
+use crate::train::engine::Engine;
+use crate::train::value::Value;
 
 /// `Slice`: attributes before opset 10, inputs since.
 pub fn slice<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {

@@ -1,0 +1,86 @@
+//! Pooling on contiguous maps, one thread a map.
+
+use rayon::prelude::*;
+
+use super::Geometry;
+
+/// The largest value of each window and its place in its map; padding never wins.
+pub fn max_forward(g: &Geometry, x: &[f32]) -> (Vec<f32>, Vec<u32>) {
+    let size = g.pixels_out();
+    let mut y = vec![0.0; g.batch * g.channels_in * size];
+    let mut places = vec![0; y.len()];
+    let maps = y.par_chunks_mut(size).zip(places.par_chunks_mut(size));
+    maps.zip(x.par_chunks(g.pixels_in())).for_each(|((y, places), x)| {
+        for_windows(g, |o, pixels| {
+            let mut best = (f32::NEG_INFINITY, 0);
+            for p in pixels {
+                // A NaN stays, as in ONNX Runtime.
+                if x[p] > best.0 || x[p].is_nan() {
+                    best = (x[p], p as u32);
+                }
+            }
+            (y[o], places[o]) = best;
+        });
+    });
+    (y, places)
+}
+
+/// Each gradient goes to the place that its window's largest value came from.
+pub fn max_backward(g: &Geometry, places: &[u32], dy: &[f32]) -> Vec<f32> {
+    let size = g.pixels_out();
+    let mut dx = vec![0.0; g.batch * g.channels_in * g.pixels_in()];
+    let maps = dx.par_chunks_mut(g.pixels_in()).zip(dy.par_chunks(size));
+    maps.zip(places.par_chunks(size)).for_each(|((dx, dy), places)| {
+        for (&p, &g) in places.iter().zip(dy) {
+            dx[p as usize] += g;
+        }
+    });
+    dx
+}
+
+/// The mean of each window, over its pixels or over `window`, the padding counted as zeros.
+pub fn average_forward(g: &Geometry, x: &[f32], count_padding: bool) -> Vec<f32> {
+    let size = g.pixels_out();
+    let divisors = divisors(g, count_padding);
+    let mut y = vec![0.0; g.batch * g.channels_in * size];
+    y.par_chunks_mut(size).zip(x.par_chunks(g.pixels_in())).for_each(|(y, x)| {
+        for_windows(g, |o, pixels| y[o] = pixels.map(|p| x[p]).sum::<f32>() * divisors[o]);
+    });
+    y
+}
+
+/// Each gradient is shared by the pixels of its window.
+pub fn average_backward(g: &Geometry, dy: &[f32], count_padding: bool) -> Vec<f32> {
+    let size = g.pixels_out();
+    let divisors = divisors(g, count_padding);
+    let mut dx = vec![0.0; g.batch * g.channels_in * g.pixels_in()];
+    dx.par_chunks_mut(g.pixels_in()).zip(dy.par_chunks(size)).for_each(|(dx, dy)| {
+        for_windows(g, |o, pixels| pixels.for_each(|p| dx[p] += dy[o] * divisors[o]));
+    });
+    dx
+}
+
+/// One over the number of pixels that each window's mean is taken of.
+fn divisors(g: &Geometry, count_padding: bool) -> Vec<f32> {
+    let mut divisors = vec![0.0; g.pixels_out()];
+    for_windows(g, |o, pixels| {
+        let count = if count_padding { g.taps() } else { pixels.count() };
+        divisors[o] = 1.0 / count.max(1) as f32;
+    });
+    divisors
+}
+
+/// Calls `f` with each output pixel and the input pixels under its window, row by row.
+fn for_windows(g: &Geometry, mut f: impl FnMut(usize, &mut dyn Iterator<Item = usize>)) {
+    let [height, width] = g.output();
+    for oh in 0..height {
+        for ow in 0..width {
+            let rows = (0..g.kernel[0]).filter_map(|k| g.source(0, oh, k));
+            let mut pixels = rows.flat_map(|h| {
+                let columns = (0..g.kernel[1]).filter_map(move |k| g.source(1, ow, k));
+                columns.map(move |w| h * g.input[1] + w)
+            });
+            f(oh * width + ow, &mut pixels);
+        }
+    }
+}
