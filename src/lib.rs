@@ -12,6 +12,8 @@ pub mod measures;
 pub mod onnx;
 pub mod report;
 pub mod runtime;
+pub mod train;
+pub mod unlearn;
 pub mod verdict;
 
 pub use error::{Error, Result};

@@ -1,5 +1,6 @@
 //! ONNX files: reading, graph queries, layer choice, surgery, weights.
 
+mod auxiliary;
 mod external;
 mod graph;
 mod head;
@@ -10,6 +11,7 @@ mod reinitialize;
 mod surgery;
 mod tensor;
 
+pub use auxiliary::{Point, Supervision, logits, with_supervision};
 pub use graph::Graph;
 pub use head::Head;
 pub use layers::{Layer, LayerKind, Selection, choose_layers, match_layers};

@@ -5,19 +5,27 @@
 
 mod call;
 mod engine;
+mod gradients;
 mod host;
 mod kernels;
+mod loss;
 mod node;
 mod ops;
+mod optimizer;
 mod program;
 mod tensor;
+mod trainer;
 mod value;
 
 pub use call::{BatchNorm, Call, Statistics};
 pub use engine::{Base, Cpu, Engine, Operation};
+pub use gradients::gradients_of;
 pub use host::{Host, HostData};
+pub use loss::{Contrast, contrastive, cross_entropy};
 pub use node::Node;
 pub use ops::{OPERATORS, Operator, operators_page};
+pub use optimizer::{Optimizer, Schedule};
 pub use program::{Bound, Program};
 pub use tensor::Tensor;
+pub use trainer::Trainer;
 pub use value::Value;

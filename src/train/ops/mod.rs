@@ -20,6 +20,8 @@ mod reduce;
 mod shape;
 mod window;
 
+pub use activation::log_softmax_rows;
+
 /// How an operator is executed.
 pub type Run<E> = fn(&mut Call<E>) -> Result<Vec<Value<E>>>;
 
