@@ -13,7 +13,6 @@ pub mod onnx;
 pub mod report;
 pub mod runtime;
 pub mod train;
-pub mod unlearn;
 pub mod verdict;
 
 pub use error::{Error, Result};

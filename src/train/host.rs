@@ -77,6 +77,81 @@ impl Host {
         Self { shape, data }
     }
 
+    /// A scalar.
+    pub fn scalar(data: HostData) -> Self {
+        Self { shape: Vec::new(), data }
+    }
+
+    /// The same elements under another shape of equal size.
+    pub fn reshape(self, shape: &[usize]) -> Self {
+        Self { shape: shape.to_vec(), data: self.data }
+    }
+
+    /// Dimensions in the order `axes`.
+    pub fn permute(&self, axes: &[usize]) -> Self {
+        let own = strides(&self.shape);
+        let shape: Vec<usize> = axes.iter().map(|&a| self.shape[a]).collect();
+        let step: Vec<usize> = axes.iter().map(|&a| own[a]).collect();
+        self.pick(&walk(&shape, &step, 0), shape)
+    }
+
+    /// The elements `indices` of dimension `axis`.
+    pub fn select(&self, axis: usize, indices: &[usize]) -> Self {
+        let inner: usize = self.shape[axis + 1..].iter().product();
+        let outer: usize = self.shape[..axis].iter().product();
+        let mut positions = Vec::with_capacity(outer * indices.len() * inner);
+        for block in 0..outer {
+            for &index in indices {
+                let start = (block * self.shape[axis] + index) * inner;
+                positions.extend(start..start + inner);
+            }
+        }
+        let mut shape = self.shape.clone();
+        shape[axis] = indices.len();
+        self.pick(&positions, shape)
+    }
+
+    /// Several tensors after each other along `axis`; `None` when their types differ.
+    pub fn concat(parts: &[Self], axis: usize) -> Option<Self> {
+        let mut shape = parts.first()?.shape.clone();
+        shape[axis] = parts.iter().map(|p| p.shape[axis]).sum();
+        let outer: usize = shape[..axis].iter().product();
+        let data = if let Some(parts) = parts.iter().map(Self::as_ints).collect::<Option<Vec<_>>>()
+        {
+            HostData::Int(interleave(&parts, outer))
+        } else if let Some(parts) = parts.iter().map(Self::as_floats).collect::<Option<Vec<_>>>() {
+            HostData::Float(interleave(&parts, outer))
+        } else {
+            let parts = parts.iter().map(Self::as_bools).collect::<Option<Vec<_>>>()?;
+            HostData::Bool(interleave(&parts, outer))
+        };
+        Some(Self { shape, data })
+    }
+
+    /// The elements if they are integers.
+    pub fn as_ints(&self) -> Option<&[i64]> {
+        match &self.data {
+            HostData::Int(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// The elements if they are floats.
+    pub fn as_floats(&self) -> Option<&[f32]> {
+        match &self.data {
+            HostData::Float(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// The elements if they are truth values.
+    pub fn as_bools(&self) -> Option<&[bool]> {
+        match &self.data {
+            HostData::Bool(values) => Some(values),
+            _ => None,
+        }
+    }
+
     /// The elements repeated along dimensions of length one up to `shape`, which must fit.
     pub fn expand(&self, shape: &[usize]) -> Self {
         self.pick(&expanded_positions(&self.shape, shape), shape.to_vec())
@@ -94,6 +169,17 @@ pub fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
             (x, 1) => Some(x),
             _ => None,
         })
+        .collect()
+}
+
+/// `outer` times the next piece of every part.
+fn interleave<T: Copy>(parts: &[&[T]], outer: usize) -> Vec<T> {
+    let pieces: Vec<usize> = parts.iter().map(|p| p.len() / outer.max(1)).collect();
+    (0..outer)
+        .flat_map(|block| {
+            parts.iter().zip(&pieces).flat_map(move |(p, &n)| &p[block * n..(block + 1) * n])
+        })
+        .copied()
         .collect()
 }
 

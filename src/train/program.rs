@@ -268,14 +268,22 @@ impl<'a, E: Engine> Bound<'a, E> {
 }
 
 fn execute<E: Engine>(mut call: Call<E>) -> Result<Vec<Value<E>>> {
-    let node = call.node;
+    let (node, device) = (call.node, call.device);
     match ops::find::<E>(&node.op) {
-        Some(run) => run(&mut call),
+        // Large float results of host operands (masks, mostly) are used on the device.
+        Some(run) => Ok(run(&mut call)?.into_iter().map(|v| settle(v, device)).collect()),
         None => Err(node.unsupported("an unknown operator")),
     }
 }
 
-/// Puts large float constants on the device.
+fn settle<E: Engine>(value: Value<E>, device: &Device<E>) -> Value<E> {
+    match value {
+        Value::Host(host) => place(host, device),
+        float => float,
+    }
+}
+
+/// Puts large float tensors on the device.
 fn place<E: Engine>(host: Host, device: &Device<E>) -> Value<E> {
     match host.data {
         HostData::Float(values) if values.len() > HOST_ELEMENTS => {

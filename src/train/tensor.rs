@@ -263,24 +263,6 @@ impl<E: Engine> Tensor<E> {
     }
 }
 
-impl<B: super::engine::Base> Tensor<B> {
-    /// This tensor on the backend that records gradients, as a constant.
-    pub fn tracked(self) -> Tensor<burn_autodiff::Autodiff<B>> {
-        use burn_backend::AutodiffBackend;
-        let primitive = burn_autodiff::Autodiff::<B>::from_inner(self.primitive);
-        Tensor { primitive, scalar: self.scalar }
-    }
-}
-
-impl<B: super::engine::Base> Tensor<burn_autodiff::Autodiff<B>> {
-    /// The values without what they were computed from.
-    pub fn detached(self) -> Tensor<B> {
-        use burn_backend::AutodiffBackend;
-        let primitive = burn_autodiff::Autodiff::<B>::inner(self.primitive);
-        Tensor { primitive, scalar: self.scalar }
-    }
-}
-
 /// The shape under which burn keeps a tensor.
 fn stored(shape: &[usize]) -> Vec<usize> {
     if shape.is_empty() { vec![1] } else { shape.to_vec() }

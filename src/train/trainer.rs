@@ -114,7 +114,7 @@ impl<'a, B: Base> Trainer<'a, B> {
         let constants = self.parameters.iter().map(|(n, t)| (n.clone(), t.clone().tracked()));
         let parameters = constants.collect();
         let (outputs, _) = self.bound.run(self.feed(batch), &parameters, BatchNorm::Frozen)?;
-        Ok(outputs.into_iter().map(|v| v.into_tensor(self.device()).detached()).collect())
+        Ok(outputs.into_iter().map(|v| v.into_tensor(self.device()).into_inner()).collect())
     }
 
     /// One step of size `rate` against the gradient of `loss`, which is made of the outputs for
@@ -134,7 +134,7 @@ impl<'a, B: Base> Trainer<'a, B> {
             .map(|(name, tensor)| {
                 let tensor = tensor.clone();
                 let tracked = match self.trained.contains(name) {
-                    true => tensor.require_gradient(),
+                    true => tensor.tracked().require_gradient(),
                     false => tensor.tracked(),
                 };
                 (name.clone(), tracked)
@@ -144,7 +144,7 @@ impl<'a, B: Base> Trainer<'a, B> {
             self.bound.run(self.feed(batch), &parameters, self.batch_norm)?;
         let device = self.device().clone();
         let loss = loss(outputs.into_iter().map(|v| v.into_tensor(&device)).collect());
-        let value = f64::from(loss.clone().detached().into_values()?[0]);
+        let value = f64::from(loss.clone().into_inner().into_values()?[0]);
         let mut gradients = gradients_of(loss, &parameters);
         gradients.retain(|name, _| self.trained.contains(name));
         drop(parameters);

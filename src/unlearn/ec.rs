@@ -283,5 +283,5 @@ fn run<B: train::Base>(
 
 /// The value of a loss; not finite where it can't be read, which ends the training.
 fn number<B: train::Base>(loss: &Tensor<Autodiff<B>>) -> f64 {
-    loss.clone().detached().into_values().map_or(f64::NAN, |v| v[0].into())
+    loss.clone().into_inner().into_values().map_or(f64::NAN, |v| v[0].into())
 }
