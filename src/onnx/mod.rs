@@ -7,9 +7,13 @@ mod head;
 mod layers;
 mod model;
 mod parameters;
+mod patch;
 mod reinitialize;
+mod stored;
 mod surgery;
 mod tensor;
+mod wire;
+mod write;
 
 pub use auxiliary::{Point, Supervision, logits, with_supervision};
 pub use graph::Graph;
@@ -19,6 +23,7 @@ pub use model::Model;
 pub use parameters::{
     Parameter, REEXPORT, WeightChange, WeightComparison, compare_weights, parameters,
 };
+pub use patch::{Patched, patched};
 pub use reinitialize::reinitialized;
 pub use surgery::{Pooling, TappedLayer, with_outputs, with_pooled_outputs};
 pub use tensor::Tensor;

@@ -6,7 +6,7 @@ use burn_autodiff::Autodiff;
 use burn_backend::tensor::Device;
 
 use super::call::{BatchNorm, Statistics};
-use super::engine::Base;
+use super::engine::{Base, Engine};
 use super::gradients::gradients_of;
 use super::host::{Host, HostData};
 use super::optimizer::{Optimizer, State, clip};
@@ -176,14 +176,16 @@ impl<'a, B: Base> Trainer<'a, B> {
     }
 
     fn feed(&self, batch: Vec<Batch>) -> HashMap<String, Value<Autodiff<B>>> {
-        let value = |b: Batch| match b.values {
-            BatchValues::Float(values) => {
-                Value::Float(Tensor::from_values(values, &b.shape, self.bound.device()))
-            }
-            BatchValues::Integer(values) => {
-                Value::Host(Host { shape: b.shape, data: HostData::Int(values) })
-            }
-        };
-        batch.into_iter().map(|b| (b.name.clone(), value(b))).collect()
+        batch.into_iter().map(|b| feed(b, self.bound.device())).collect()
     }
+}
+
+/// A batch as a program takes it: integers stay on the host.
+pub(super) fn feed<E: Engine>(batch: Batch, device: &Device<E>) -> (String, Value<E>) {
+    let Batch { name, shape, values } = batch;
+    let value = match values {
+        BatchValues::Float(values) => Value::Float(Tensor::from_values(values, &shape, device)),
+        BatchValues::Integer(values) => Value::Host(Host { shape, data: HostData::Int(values) }),
+    };
+    (name, value)
 }
