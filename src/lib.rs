@@ -12,6 +12,7 @@ pub mod measures;
 pub mod onnx;
 pub mod report;
 pub mod runtime;
+pub mod staged;
 pub mod train;
 pub mod verdict;
 

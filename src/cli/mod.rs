@@ -8,6 +8,7 @@ mod inspect;
 mod memory;
 mod options;
 mod output;
+mod parity;
 mod progress;
 mod report;
 
@@ -36,6 +37,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Measure, judge and report; the exit code says pass or fail.
     Compare(Box<compare::Arguments>),
+    /// Does the trainer compute what ONNX Runtime computes? Exit code 1 where it does not.
+    Parity(parity::Arguments),
     /// Render a stored report again.
     Report(report::Arguments),
     /// Which ONNX Runtime, version and providers are used; what is missing.
@@ -50,6 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Demo(a) => demo::run(&a),
             Command::Inspect(a) => inspect::run(&a),
             Command::Compare(a) => compare::run(&a),
+            Command::Parity(a) => parity::run(&a),
             Command::Report(a) => report::run(&a),
             Command::Doctor(a) => doctor::run(&a),
         },

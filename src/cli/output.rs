@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use forget_audit::report::{Report, TextOptions, clean, html, text, to_json};
+use forget_audit::staged::{Staged, folder_of};
 use forget_audit::{Error, Result};
 
 use super::options::{Color, Format};
@@ -51,13 +52,12 @@ pub struct Destination {
 impl Destination {
     /// Tries the folder, or where it is missing the nearest one above; nothing is left behind.
     pub fn prepare(path: &Path) -> Result<Self> {
-        let destination = Self { path: path.to_owned() };
         if path.is_dir() {
             return Err(Error::file(path, "is a folder", "give the path of a file"));
         }
-        let existing = destination.folder().ancestors().find(|f| f.exists());
+        let existing = folder_of(path).ancestors().find(|f| f.exists());
         // A relative folder ends in the working directory, whose name is empty.
-        let tried = temporary(existing.unwrap_or(Path::new(".")));
+        let tried = Staged::beside(&existing.unwrap_or(Path::new("")).join("tried"));
         tried.map_err(|e| {
             Error::file(
                 path,
@@ -65,17 +65,15 @@ impl Destination {
                 "give a path in a folder that you may write to (--json, --html, --output-dir)",
             )
         })?;
-        Ok(destination)
+        Ok(Self { path: path.to_owned() })
     }
 
     /// Writes beside the file, then renames: there is never half a file.
     pub fn write(&self, content: &str) -> Result<()> {
-        let folder = self.folder();
-        let written = std::fs::create_dir_all(folder).and_then(|()| {
-            let mut file = temporary(folder)?;
-            file.write_all(content.as_bytes())?;
-            file.persist(&self.path).map_err(|e| e.error)?;
-            Ok(())
+        let written = std::fs::create_dir_all(folder_of(&self.path)).and_then(|()| {
+            let mut staged = Staged::beside(&self.path)?;
+            staged.file().write_all(content.as_bytes())?;
+            staged.publish()
         });
         written.map_err(|e| {
             Error::file(
@@ -90,21 +88,4 @@ impl Destination {
     pub fn path(&self) -> &Path {
         &self.path
     }
-
-    fn folder(&self) -> &Path {
-        let parent = self.path.parent().filter(|p| !p.as_os_str().is_empty());
-        parent.unwrap_or(Path::new("."))
-    }
-}
-
-fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".audit-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The permissions of an ordinary new file; the umask applies.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
 }

@@ -23,7 +23,7 @@ pub(super) fn first_name(proto: &ModelProto) -> Option<&str> {
     visit(&proto.graph)
 }
 
-fn is_external(tensor: &TensorProto) -> bool {
+pub(super) fn is_external(tensor: &TensorProto) -> bool {
     tensor.data_location() == DataLocation::EXTERNAL
 }
 
@@ -67,36 +67,8 @@ impl Loader<'_> {
 
     fn tensor(&mut self, tensor: &mut TensorProto) -> Result<()> {
         let model = self.model;
-        let fail = |problem: String, remedy: &str| {
-            Err(Error::file(
-                model,
-                format!("external data of \"{}\" {problem}", tensor.name()),
-                remedy,
-            ))
-        };
-        let field = |key: &str| {
-            tensor.external_data.iter().find(|e| e.key() == key).map(|e| e.value().to_owned())
-        };
-        let number = |key: &str| match field(key) {
-            None => Ok(None),
-            Some(text) => text.trim().parse::<u64>().map(Some).map_err(|_| (key.to_owned(), text)),
-        };
-        let location = field("location").unwrap_or_default();
-        let path = match self.resolve(&location) {
-            Ok(path) => path,
-            Err(problem) => {
-                return fail(
-                    format!("points to \"{location}\", {problem}"),
-                    "external data must lie in the model's own folder; copy the complete export",
-                );
-            }
-        };
-        let (offset, length) = match (number("offset"), number("length")) {
-            (Ok(offset), Ok(length)) => (offset.unwrap_or(0), length),
-            (Err((key, text)), _) | (_, Err((key, text))) => {
-                return fail(format!("has the {key} \"{text}\""), "export the model again");
-            }
-        };
+        let fail = |problem: String, remedy: &str| Err(failure(model, tensor, &problem, remedy));
+        let Place { location, path, offset, length } = place(tensor, &self.folder, model)?;
         let (file, size) = match self.files.entry(path) {
             std::collections::hash_map::Entry::Occupied(e) => e.into_mut(),
             std::collections::hash_map::Entry::Vacant(e) => {
@@ -137,25 +109,70 @@ impl Loader<'_> {
         tensor.external_data.clear();
         Ok(())
     }
+}
 
-    /// The real path of `location`, which must not leave the model's folder.
-    fn resolve(&self, location: &str) -> std::result::Result<PathBuf, String> {
-        let relative = Path::new(location);
-        let inside =
-            relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
-        if location.is_empty() || !inside {
-            return Err("which is outside the model's folder".into());
+/// Where a tensor's bytes lie.
+pub(super) struct Place {
+    /// The file's name as the model writes it.
+    pub location: String,
+    /// Its real path, inside the model's folder.
+    pub path: PathBuf,
+    /// Where in the file the bytes begin.
+    pub offset: u64,
+    /// How many there are; `None` for all to the end.
+    pub length: Option<u64>,
+}
+
+/// The place that `tensor` names. `folder` is canonical.
+pub(super) fn place(tensor: &TensorProto, folder: &Path, model: &Path) -> Result<Place> {
+    let fail = |problem: String, remedy: &str| Err(failure(model, tensor, &problem, remedy));
+    let location = entry(tensor, "location").unwrap_or_default().to_owned();
+    let path = match resolve(&location, folder) {
+        Ok(path) => path,
+        Err(problem) => {
+            return fail(
+                format!("points to \"{location}\", {problem}"),
+                "external data must lie in the model's own folder; copy the complete export",
+            );
         }
-        let real = self
-            .folder
-            .join(relative)
-            .canonicalize()
-            .map_err(|e| format!("which can't be opened ({e})"))?;
-        // A symbolic link may still lead outside.
-        if real.starts_with(&self.folder) {
-            Ok(real)
-        } else {
-            Err("which leads outside the model's folder".into())
+    };
+    let number = |key: &'static str| match entry(tensor, key) {
+        None => Ok(None),
+        Some(text) => text.trim().parse::<u64>().map(Some).map_err(|_| (key, text)),
+    };
+    match (number("offset"), number("length")) {
+        (Ok(offset), Ok(length)) => {
+            Ok(Place { location, path, offset: offset.unwrap_or(0), length })
         }
+        (Err((key, text)), _) | (_, Err((key, text))) => {
+            fail(format!("has the {key} \"{text}\""), "export the model again")
+        }
+    }
+}
+
+/// The value that `tensor` gives for `key` about its external data.
+pub(super) fn entry<'a>(tensor: &'a TensorProto, key: &str) -> Option<&'a str> {
+    tensor.external_data.iter().find(|e| e.key() == key).map(|e| e.value())
+}
+
+fn failure(model: &Path, tensor: &TensorProto, problem: &str, remedy: &str) -> Error {
+    Error::file(model, format!("external data of \"{}\" {problem}", tensor.name()), remedy)
+}
+
+/// The real path of `location`, which must not leave the model's folder.
+fn resolve(location: &str, folder: &Path) -> std::result::Result<PathBuf, String> {
+    let relative = Path::new(location);
+    let inside =
+        relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+    if location.is_empty() || !inside {
+        return Err("which is outside the model's folder".into());
+    }
+    let real =
+        folder.join(relative).canonicalize().map_err(|e| format!("which can't be opened ({e})"))?;
+    // A symbolic link may still lead outside.
+    if real.starts_with(folder) {
+        Ok(real)
+    } else {
+        Err("which leads outside the model's folder".into())
     }
 }

@@ -1,15 +1,21 @@
 //! ONNX files: reading, graph queries, layer choice, surgery, weights.
 
+mod auxiliary;
 mod external;
 mod graph;
 mod head;
 mod layers;
 mod model;
 mod parameters;
+mod patch;
 mod reinitialize;
+mod stored;
 mod surgery;
 mod tensor;
+mod wire;
+mod write;
 
+pub use auxiliary::{Point, Supervision, logits, with_supervision};
 pub use graph::Graph;
 pub use head::Head;
 pub use layers::{Layer, LayerKind, Selection, choose_layers, match_layers};
@@ -17,6 +23,7 @@ pub use model::Model;
 pub use parameters::{
     Parameter, REEXPORT, WeightChange, WeightComparison, compare_weights, parameters,
 };
+pub use patch::{Patched, patched};
 pub use reinitialize::reinitialized;
 pub use surgery::{Pooling, TappedLayer, with_outputs, with_pooled_outputs};
 pub use tensor::Tensor;

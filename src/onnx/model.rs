@@ -168,7 +168,7 @@ impl Model {
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
     let cannot = |e: std::io::Error| {
         Error::file(path, format!("can't read the model ({e})"), "check the path")
     };

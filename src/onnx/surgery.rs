@@ -66,11 +66,11 @@ pub fn with_pooled_outputs(
 }
 
 /// An output without a type: the runtime infers it.
-fn named(name: &str) -> ValueInfoProto {
+pub(super) fn named(name: &str) -> ValueInfoProto {
     ValueInfoProto { name: Some(name.to_owned()), ..Default::default() }
 }
 
-fn pool(layer: &TappedLayer, output: &str, opset: i64) -> Vec<NodeProto> {
+pub(super) fn pool(layer: &TappedLayer, output: &str, opset: i64) -> Vec<NodeProto> {
     let mut nodes = Vec::new();
     let float = format!("{output}:float");
     // Half precision would lose digits in the mean: convert first.
@@ -99,13 +99,7 @@ fn pool(layer: &TappedLayer, output: &str, opset: i64) -> Vec<NodeProto> {
 fn mean(input: &str, output: &str, axes: &[i64], opset: i64) -> Vec<NodeProto> {
     let keep = int("keepdims", 0);
     if opset < 18 {
-        let axes = AttributeProto {
-            name: Some("axes".into()),
-            type_: Some(EnumOrUnknown::new(AttributeType::INTS)),
-            ints: axes.to_vec(),
-            ..Default::default()
-        };
-        return vec![node("ReduceMean", &[input], output, vec![keep, axes])];
+        return vec![node("ReduceMean", &[input], output, vec![keep, ints("axes", axes)])];
     }
     let constant = format!("{output}:axes");
     vec![
@@ -131,7 +125,7 @@ fn integers(name: &str, dims: &[i64], values: &[i64]) -> NodeProto {
     node("Constant", &[], name, vec![value])
 }
 
-fn node(op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> NodeProto {
+pub(super) fn node(op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> NodeProto {
     NodeProto {
         op_type: Some(op.to_owned()),
         name: Some(format!("{output}:{op}")),
@@ -142,11 +136,20 @@ fn node(op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>
     }
 }
 
-fn int(name: &str, value: i64) -> AttributeProto {
+pub(super) fn int(name: &str, value: i64) -> AttributeProto {
     AttributeProto {
         name: Some(name.to_owned()),
         type_: Some(EnumOrUnknown::new(AttributeType::INT)),
         i: Some(value),
+        ..Default::default()
+    }
+}
+
+pub(super) fn ints(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.to_owned()),
+        type_: Some(EnumOrUnknown::new(AttributeType::INTS)),
+        ints: values.to_vec(),
         ..Default::default()
     }
 }

@@ -241,6 +241,13 @@ impl Session {
         self.inputs.iter().map(|(spec, _)| spec.clone()).collect()
     }
 
+    /// Whether the input `name` is fed integers.
+    pub fn takes_integers(&self, name: &str) -> bool {
+        use TensorElementType::{Int8, Int16, Int32, Int64, Uint8};
+        let input = self.inputs.iter().find(|(spec, _)| spec.name == name);
+        input.is_some_and(|(_, ty)| matches!(ty, Int8 | Int16 | Int32 | Int64 | Uint8))
+    }
+
     /// The level of graph optimisation the session was built with: `all`, `basic` or `none`.
     pub fn optimization(&self) -> &'static str {
         self.optimization

@@ -8,6 +8,14 @@ use burn_backend::AutodiffBackend;
 use super::engine::Base;
 use super::tensor::Tensor;
 
+impl<B: Base> Tensor<B> {
+    /// This tensor on the backend that records gradients, as a constant.
+    pub fn tracked(self) -> Tensor<Autodiff<B>> {
+        let shape = self.shape();
+        Tensor::new(Autodiff::<B>::from_inner(self.into_primitive())).reshape(&shape)
+    }
+}
+
 impl<B: Base> Tensor<Autodiff<B>> {
     /// Records what is computed from this tensor, which must not be computed itself.
     pub fn require_gradient(self) -> Self {

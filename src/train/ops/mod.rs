@@ -22,6 +22,8 @@ mod shape;
 mod slice;
 mod window;
 
+pub use activation::log_softmax_rows;
+
 /// How an operator is executed.
 pub type Run<E> = fn(&mut Call<E>) -> Result<Vec<Value<E>>>;
 

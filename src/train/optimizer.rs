@@ -1,0 +1,135 @@
+//! Gradient descent and its step sizes.
+
+use std::collections::BTreeMap;
+
+use super::engine::Base;
+use super::tensor::Tensor;
+use crate::Result;
+
+/// A rule that turns gradients into new parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimizer {
+    /// `v = momentum v + g; p = p - rate v`, PyTorch's form of momentum.
+    Sgd {
+        /// How much of the last step is kept.
+        momentum: f64,
+    },
+    /// Adam (Kingma and Ba 2015) with decay rates .9 and .999 and epsilon 1e-8.
+    Adam,
+}
+
+/// The state of an optimizer: running averages of each parameter's gradient.
+#[derive(Clone, Debug)]
+pub struct State<B: Base> {
+    first: BTreeMap<String, Tensor<B>>,
+    second: BTreeMap<String, Tensor<B>>,
+    steps: i32,
+}
+
+impl<B: Base> Default for State<B> {
+    fn default() -> Self {
+        Self { first: BTreeMap::new(), second: BTreeMap::new(), steps: 0 }
+    }
+}
+
+const FIRST_DECAY: f64 = 0.9;
+const SECOND_DECAY: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+impl Optimizer {
+    /// Moves `parameters` against `gradients` by one step of size `rate`. `decay` times the
+    /// parameter is subtracted with it from every parameter of two and more dimensions
+    /// (Loshchilov and Hutter 2019).
+    pub fn step<B: Base>(
+        self,
+        state: &mut State<B>,
+        parameters: &mut BTreeMap<String, Tensor<B>>,
+        gradients: BTreeMap<String, Tensor<B>>,
+        rate: f64,
+        decay: f64,
+    ) {
+        state.steps += 1;
+        for (name, gradient) in gradients {
+            let Some(parameter) = parameters.remove(&name) else { continue };
+            let step = match self {
+                Self::Sgd { momentum } => {
+                    let velocity = match state.first.remove(&name) {
+                        Some(last) if momentum != 0.0 => last.mul_scalar(momentum).plus(gradient),
+                        _ => gradient,
+                    };
+                    state.first.insert(name.clone(), velocity.clone());
+                    velocity.mul_scalar(rate)
+                }
+                Self::Adam => adam(state, &name, gradient, rate),
+            };
+            let kept = match parameter.rank() >= 2 && decay > 0.0 {
+                true => parameter.mul_scalar(1.0 - rate * decay),
+                false => parameter,
+            };
+            parameters.insert(name, kept.minus(step));
+        }
+    }
+}
+
+fn adam<B: Base>(state: &mut State<B>, name: &str, gradient: Tensor<B>, rate: f64) -> Tensor<B> {
+    let squares = gradient.clone().times(gradient.clone());
+    let average = |last: Option<Tensor<B>>, new: Tensor<B>, decay: f64| {
+        let new = new.mul_scalar(1.0 - decay);
+        match last {
+            Some(last) => last.mul_scalar(decay).plus(new),
+            None => new,
+        }
+    };
+    let first = average(state.first.remove(name), gradient, FIRST_DECAY);
+    let second = average(state.second.remove(name), squares, SECOND_DECAY);
+    state.first.insert(name.to_owned(), first.clone());
+    state.second.insert(name.to_owned(), second.clone());
+    // Both averages start at zero: divided by what they hold of their weight so far.
+    let scale = rate / (1.0 - FIRST_DECAY.powi(state.steps));
+    let correction = 1.0 / (1.0 - SECOND_DECAY.powi(state.steps));
+    let size = second.mul_scalar(correction).map(B::float_sqrt).add_scalar(EPSILON);
+    first.mul_scalar(scale).over(size)
+}
+
+/// Scales `gradients` down together so that their common length is at most `limit`; returns the
+/// length before.
+///
+/// # Errors
+/// When the device failed.
+pub fn clip<B: Base>(gradients: &mut BTreeMap<String, Tensor<B>>, limit: f64) -> Result<f64> {
+    let mut squares = 0.0;
+    for gradient in gradients.values() {
+        let sum = gradient.clone().times(gradient.clone()).sum_all().into_values()?;
+        squares += f64::from(sum[0]);
+    }
+    let length = squares.sqrt();
+    if length > limit {
+        let factor = limit / length;
+        let scaled = std::mem::take(gradients).into_iter();
+        *gradients = scaled.map(|(name, g)| (name, g.mul_scalar(factor))).collect();
+    }
+    Ok(length)
+}
+
+/// The step size over the course of a training: a linear rise, then half a cosine down to zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    /// The largest step size.
+    pub rate: f64,
+    /// Steps of the rise.
+    pub warm_up: usize,
+    /// Steps in all.
+    pub steps: usize,
+}
+
+impl Schedule {
+    /// The size of step `index`, counted from 0.
+    pub fn at(&self, index: usize) -> f64 {
+        if index < self.warm_up {
+            return self.rate * (index + 1) as f64 / self.warm_up as f64;
+        }
+        let rest = self.steps.saturating_sub(self.warm_up).max(1) as f64;
+        let done = ((index - self.warm_up) as f64 / rest).min(1.0);
+        self.rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+    }
+}

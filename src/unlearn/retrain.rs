@@ -1,0 +1,95 @@
+//! The reference: the same graph from fresh weights, trained on the retain samples alone.
+
+use burn_backend::tensor::Device;
+
+use super::batches::Cycle;
+use super::task::Task;
+use super::{Monitor, Parameters};
+use crate::onnx::{Graph, Role, fresh};
+use crate::train::{self, Optimizer, Program, Schedule, Trainer, cross_entropy};
+use crate::{Error, Result};
+
+/// How a reference is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// Passes over the retain samples.
+    pub epochs: usize,
+    /// The largest step size.
+    pub learning_rate: f64,
+    /// SGD with momentum, or Adam.
+    pub optimizer: Optimizer,
+    /// Weight decay.
+    pub decay: f64,
+    /// The longest gradient that a step follows.
+    pub clip: f64,
+    /// Samples a step.
+    pub batch: usize,
+    /// The share of all steps in which the step size rises.
+    pub warm_up: f64,
+    /// Whether batch normalisation uses and updates statistics of the batches.
+    pub train_batch_norm: bool,
+}
+
+/// Trains the task's graph from fresh weights on the retain samples; returns its parameters.
+///
+/// # Errors
+/// When the graph can't be trained, training diverges, or the monitor fails.
+pub fn retrain<B: train::Base>(
+    task: &Task,
+    recipe: &Recipe,
+    device: Device<B>,
+    monitor: &dyn Monitor,
+) -> Result<Parameters> {
+    let trainable = task.trainable()?;
+    let running = |role| matches!(role, Role::RunningMean | Role::RunningVariance);
+    let names: Vec<String> = trainable.iter().map(|t| t.name.clone()).collect();
+    let moved: Vec<String> =
+        trainable.iter().filter(|t| !running(t.role)).map(|t| t.name.clone()).collect();
+    let scores = task.logits()?;
+    let model = crate::onnx::with_outputs(task.model.clone(), &[scores.clone()]);
+    let program = Program::new(&model)?;
+    let mut trainer =
+        Trainer::<B>::new(&program, &[scores], &names, device, recipe.optimizer)?;
+    trainer.set_values(&fresh(&Graph::new(&task.model)?, task.seed)?);
+    trainer.train_only(&moved, recipe.optimizer);
+    trainer.clip = recipe.clip;
+    trainer.decay = recipe.decay;
+    if recipe.train_batch_norm {
+        trainer.train_batch_norm();
+    }
+
+    let rows = &task.splits.fit.retain.rows;
+    let labels = task.labels()?;
+    let size = task.fixed_batch().unwrap_or(recipe.batch);
+    if task.fixed_batch().is_some_and(|fixed| fixed > rows.len()) {
+        return Err(Error::file(
+            task.model.path(),
+            format!("it fixes a batch of {size}, there are {} retain samples", rows.len()),
+            "export the model with a dynamic batch dimension",
+        ));
+    }
+    let fixed = task.fixed_batch().is_some();
+    let mut cycle = Cycle::new(rows, task.seed, 0);
+    let per_epoch = if fixed { rows.len() / size } else { rows.len().div_ceil(size) };
+    let steps = recipe.epochs * per_epoch;
+    let warm_up = (steps as f64 * recipe.warm_up) as usize;
+    let schedule = Schedule { rate: recipe.learning_rate, warm_up, steps };
+    monitor.begin("retraining", steps);
+    for step in 0..steps {
+        let rows = cycle.take(size, fixed);
+        let labels: Vec<usize> = rows.iter().map(|&r| labels[r]).collect();
+        let loss = trainer.step(task.batch(&rows)?, schedule.at(step), |outputs| {
+            let scores = outputs.into_iter().next().expect("one output was asked for");
+            let (rows, values) = (scores.shape()[0], scores.len());
+            cross_entropy(scores.reshape(&[rows, values / rows]), &labels)
+        })?;
+        monitor.step(&[("cross-entropy", loss)]);
+        if (step + 1) % per_epoch == 0
+            && monitor.epoch((step + 1) / per_epoch, &|| trainer.values())?
+        {
+            break;
+        }
+    }
+    monitor.end();
+    trainer.values()
+}
