@@ -51,7 +51,7 @@ pub struct Case {
     apart: bool,
 }
 
-/// A case of the operator `op` at `opset`, to be filled.
+/// A case of the operator `op` at `opset` (ONNX Runtime runs 7 and later), to be filled.
 pub fn case(op: &'static str, opset: i64) -> Case {
     Case { op, opset, operands: Vec::new(), attributes: Vec::new(), outputs: 1, apart: false }
 }

@@ -58,7 +58,7 @@ fn compare(runtime: &Runtime, case: &Case) -> Result<(), String> {
         return Ok(());
     }
     let weights: Vec<Vec<f32>> =
-        expected.iter().enumerate().map(|(i, o)| weights(o.values.len(), i as u64)).collect();
+        expected.iter().enumerate().map(|(i, output)| weights(&output.values, i as u64)).collect();
     let gradients = gradients(case, &weights).map_err(text)?;
     for (name, operand) in checked() {
         // An operand that nothing is passed on to has a gradient of 0.
@@ -69,10 +69,11 @@ fn compare(runtime: &Runtime, case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-/// Fixed weights of the outputs' elements in the loss.
-fn weights(count: usize, seed: u64) -> Vec<f32> {
+/// Fixed weights of an output's elements in the loss; infinite elements are left out of it.
+fn weights(values: &[f32], seed: u64) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    (0..count).map(|_| random.random_range(-1.0..1.0)).collect()
+    let mut weight = |v: &f32| if v.is_finite() { random.random_range(-1.0..1.0) } else { 0.0 };
+    values.iter().map(&mut weight).collect()
 }
 
 /// ONNX Runtime's outputs.
@@ -192,6 +193,7 @@ fn compare_gradient(
             .iter()
             .zip(weights)
             .flat_map(|(output, weights)| output.values.iter().zip(weights))
+            .filter(|&(_, &w)| w != 0.0)
             .map(|(&y, &w)| f64::from(y) * f64::from(w))
             .sum())
     };

@@ -16,7 +16,7 @@ pub fn cases() -> Vec<Case> {
     let fractions = [-2.7, -1.0, -0.2, 0.0, 0.6, 1.5, 2.5];
     let long: Vec<f32> = (0..40).map(|i| i as f32).collect();
     vec![
-        case("Constant", 1).tensor("value", &[2, 2], Data::Float(vec![1.0, 2.0, 3.0, 4.0])),
+        case("Constant", 7).tensor("value", &[2, 2], Data::Float(vec![1.0, 2.0, 3.0, 4.0])),
         case("Constant", 9).tensor("value", &[], Data::Int(vec![-3])),
         case("Constant", 9).tensor("value", &[40], Data::Float(long)),
         case("Constant", 13).tensor("value", &[2], Data::Bool(vec![true, false])),
@@ -37,7 +37,7 @@ pub fn cases() -> Vec<Case> {
         case("Range", 11).ints(&[], &[7]).ints(&[], &[-2]).ints(&[], &[-3]),
         case("Range", 11).ints(&[], &[3]).ints(&[], &[3]).ints(&[], &[1]),
         case("Range", 11).floats(&[], &[0.5]).floats(&[], &[2.6]).floats(&[], &[0.5]),
-        case("Cast", 6).x(&[2, 3]).int("to", to::FLOAT),
+        case("Cast", 7).x(&[2, 3]).int("to", to::FLOAT),
         case("Cast", 13).x(&[2, 3]).int("to", to::DOUBLE),
         case("Cast", 9).fed(&[7], &fractions).int("to", to::INT64),
         case("Cast", 13).fed(&[7], &fractions).int("to", to::INT32),

@@ -87,7 +87,7 @@ fn pads() -> Vec<Case> {
         x(11).list(&[0, 1, 2, 0, 0, 1]).floats(&[], &[-1.5]),
         // Negative amounts crop.
         x(13).list(&[0, -1, 2, 0, 1, -2]),
-        x(13).list(&[1, 2]).none().list(&[2]).text("mode", "reflect"),
+        x(18).list(&[1, 2]).none().list(&[2]).text("mode", "reflect"),
         x(18).list(&[1, 2, 0, 1]).floats(&[], &[2.0]).list(&[-1, 0]),
         x(18).fed_ints(&[4], &[1, 2, 0, 1]).none().list(&[1, 2]).text("mode", "edge"),
         x(19).list(&[0, 1, 3, 0, 2, 1]).text("mode", "wrap"),
@@ -98,13 +98,13 @@ fn pads() -> Vec<Case> {
 
 fn joins() -> Vec<Case> {
     vec![
-        case("Concat", 4).x(&[2, 3]).x(&[1, 3]).int("axis", 0),
+        case("Concat", 7).x(&[2, 3]).x(&[1, 3]).int("axis", 0),
         case("Concat", 11).x(&[2, 1, 2]).x(&[2, 2, 2]).x(&[2, 1, 2]).int("axis", -2),
         case("Concat", 13).x(&[2, 3]).int("axis", 1),
         case("Concat", 13).x(&[2, 3]).floats(&[2, 1], &[4.0, 5.0]).int("axis", 1),
         case("Concat", 13).list(&[1, 2]).fed_ints(&[1], &[3]).list(&[]).int("axis", 0),
         case("Concat", 13).bools(&[1], &[true]).bools(&[1], &[false]).int("axis", 0),
-        case("Tile", 6).x(&[2, 3]).list(&[2, 3]),
+        case("Tile", 7).x(&[2, 3]).list(&[2, 3]),
         case("Tile", 13).x(&[2, 1, 3]).fed_ints(&[3], &[1, 4, 1]),
         case("Tile", 13).list(&[1, 2]).list(&[3]),
     ]

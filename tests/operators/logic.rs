@@ -32,7 +32,7 @@ pub fn cases() -> Vec<Case> {
         }
     };
     cases.extend([
-        case("Not", 1).bools(&[2], &[true, false]),
+        case("Not", 7).bools(&[2], &[true, false]),
         case("IsNaN", 9).fed(&[4], &odd),
         case("IsNaN", 13).floats(&[4], &odd),
         case("IsInf", 10).fed(&[4], &odd),

@@ -108,19 +108,20 @@ fn pools() -> Vec<Case> {
             .int_list("pads", &[1, 1, 0, 0])
             .int_list("strides", &[2, 2])
             .int("count_include_pad", 1),
+        pool("AveragePool", 11, &[1, 1, 6, 6], &[3, 3])
+            .int_list("pads", &[1, 1, 1, 1])
+            .int_list("strides", &[2, 2])
+            .int("ceil_mode", 1)
+            .int("count_include_pad", 1),
         pool("AveragePool", 19, &[1, 1, 6, 6], &[3, 3])
             .int_list("pads", &[1, 1, 1, 1])
             .int_list("strides", &[2, 2])
             .int("ceil_mode", 1)
             .int("count_include_pad", 1),
-        case("GlobalAveragePool", 1).x(&[2, 3, 4, 2]),
-        case("GlobalAveragePool", 1).x(&[2, 3, 4]),
-        case("GlobalMaxPool", 1).x(&[2, 3, 2, 4]).apart(),
-        case("GlobalMaxPool", 1).x(&[2, 2, 3]).apart(),
+        case("GlobalAveragePool", 7).x(&[2, 3, 4, 2]),
+        case("GlobalAveragePool", 7).x(&[2, 3, 4]),
+        case("GlobalMaxPool", 7).x(&[2, 3, 2, 4]).apart(),
+        case("GlobalMaxPool", 7).x(&[2, 2, 3]).apart(),
     ]);
-    // Opset 1 of both is what any later opset means too.
-    for case in &mut cases {
-        case.opset = case.opset.max(7);
-    }
     cases
 }

@@ -83,25 +83,26 @@ pub trait Kernels: Backend {
         tensor::<Self>(values, geometry.input_shape(), &device)
     }
 
-    /// The mean of each window; padding counts as zeros or not at all.
+    /// The mean of each window; what lies within `padded`, the extent of the input with its
+    /// padding, counts as zeros, or without it padding does not count.
     fn average_pool(
         geometry: &Geometry,
-        count_padding: bool,
+        padded: Option<[usize; 2]>,
         x: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         let device = x.device();
-        let values = pool::average_forward(geometry, &values::<Self>(x), count_padding);
+        let values = pool::average_forward(geometry, &values::<Self>(x), padded);
         tensor::<Self>(values, geometry.output_shape(), &device)
     }
 
     /// The gradient of [`Kernels::average_pool`].
     fn average_pool_input(
         geometry: &Geometry,
-        count_padding: bool,
+        padded: Option<[usize; 2]>,
         gradient: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         let device = gradient.device();
-        let values = pool::average_backward(geometry, &values::<Self>(gradient), count_padding);
+        let values = pool::average_backward(geometry, &values::<Self>(gradient), padded);
         tensor::<Self>(values, geometry.input_shape(), &device)
     }
 

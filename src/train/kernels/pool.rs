@@ -38,10 +38,10 @@ pub fn max_backward(g: &Geometry, places: &[u32], dy: &[f32]) -> Vec<f32> {
     dx
 }
 
-/// The mean of each window, over its pixels or over `window`, the padding counted as zeros.
-pub fn average_forward(g: &Geometry, x: &[f32], count_padding: bool) -> Vec<f32> {
+/// The mean of each window, see [`divisors`] for what counts.
+pub fn average_forward(g: &Geometry, x: &[f32], padded: Option<[usize; 2]>) -> Vec<f32> {
     let size = g.pixels_out();
-    let divisors = divisors(g, count_padding);
+    let divisors = divisors(g, padded);
     let mut y = vec![0.0; g.batch * g.channels_in * size];
     y.par_chunks_mut(size).zip(x.par_chunks(g.pixels_in())).for_each(|(y, x)| {
         for_windows(g, |o, pixels| y[o] = pixels.map(|p| x[p]).sum::<f32>() * divisors[o]);
@@ -50,9 +50,9 @@ pub fn average_forward(g: &Geometry, x: &[f32], count_padding: bool) -> Vec<f32>
 }
 
 /// Each gradient is shared by the pixels of its window.
-pub fn average_backward(g: &Geometry, dy: &[f32], count_padding: bool) -> Vec<f32> {
+pub fn average_backward(g: &Geometry, dy: &[f32], padded: Option<[usize; 2]>) -> Vec<f32> {
     let size = g.pixels_out();
-    let divisors = divisors(g, count_padding);
+    let divisors = divisors(g, padded);
     let mut dx = vec![0.0; g.batch * g.channels_in * g.pixels_in()];
     dx.par_chunks_mut(g.pixels_in()).zip(dy.par_chunks(size)).for_each(|(dx, dy)| {
         for_windows(g, |o, pixels| pixels.for_each(|p| dx[p] += dy[o] * divisors[o]));
@@ -60,11 +60,24 @@ pub fn average_backward(g: &Geometry, dy: &[f32], count_padding: bool) -> Vec<f3
     dx
 }
 
-/// One over the number of pixels that each window's mean is taken of.
-fn divisors(g: &Geometry, count_padding: bool) -> Vec<f32> {
+/// One over the number of pixels that each window's mean is taken of: of the input, or within
+/// `padded`, the input's extent with its padding (a last window may stick out of that too).
+fn divisors(g: &Geometry, padded: Option<[usize; 2]>) -> Vec<f32> {
     let mut divisors = vec![0.0; g.pixels_out()];
+    let columns = g.output()[1];
     for_windows(g, |o, pixels| {
-        let count = if count_padding { g.taps() } else { pixels.count() };
+        let count = match padded {
+            Some(padded) => {
+                let start = [o / columns * g.stride[0], o % columns * g.stride[1]];
+                let within = |a: usize| {
+                    let taps =
+                        (0..g.kernel[a]).filter(|k| start[a] + k * g.dilation[a] < padded[a]);
+                    taps.count()
+                };
+                within(0) * within(1)
+            }
+            None => pixels.count(),
+        };
         divisors[o] = 1.0 / count.max(1) as f32;
     });
     divisors

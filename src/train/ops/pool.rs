@@ -24,7 +24,7 @@ pub fn max<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
         return Err(node.unsupported("column-major storage_order"));
     }
     let x = call.tensor_of_rank(0, 3)?;
-    let (geometry, shape) = geometry(node, &x.shape())?;
+    let (geometry, _, shape) = geometry(node, &x.shape())?;
     let x = x.reshape(&geometry.input_shape());
     call.one(x.map(|t| E::apply(&MaxPool { geometry }, [t])).reshape(&shape))
 }
@@ -33,10 +33,10 @@ pub fn max<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
 pub fn average<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
     let node = call.node;
     let x = call.tensor_of_rank(0, 3)?;
-    let (geometry, shape) = geometry(node, &x.shape())?;
-    let count_padding = node.int("count_include_pad", 0) != 0;
+    let (geometry, padded, shape) = geometry(node, &x.shape())?;
+    let padded = (node.int("count_include_pad", 0) != 0).then_some(padded);
     let x = x.reshape(&geometry.input_shape());
-    let operation = AveragePool { geometry, count_padding };
+    let operation = AveragePool { geometry, padded };
     call.one(x.map(|t| E::apply(&operation, [t])).reshape(&shape))
 }
 
@@ -57,8 +57,9 @@ pub fn global_max<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
     call.one(flat.reshape(&reduced))
 }
 
-/// The windows of a pooling node on data of `shape`, and the shape of its output.
-fn geometry(node: &Node, shape: &[usize]) -> Result<(Geometry, Vec<usize>)> {
+/// The windows of a pooling node on data of `shape`, the extent of the data with the padding that
+/// the node asks for, and the shape of its output.
+fn geometry(node: &Node, shape: &[usize]) -> Result<(Geometry, [usize; 2], Vec<usize>)> {
     let mut window = Window::read(node, shape, None)?;
     let [batch, channels, height, width] = planar(shape);
     window.pad_for([height, width]);
@@ -74,6 +75,7 @@ fn geometry(node: &Node, shape: &[usize]) -> Result<(Geometry, Vec<usize>)> {
         pad_begin: window.pad_begin,
         pad_end: window.pad_end,
     };
+    let padded = [0, 1].map(|a| geometry.padded(a));
     for a in 0..2 {
         let Some(rest) = geometry.padded(a).checked_sub(window.extent(a)) else {
             let problem = format!("a window of {:?} on data of {shape:?}", window.kernel);
@@ -89,7 +91,7 @@ fn geometry(node: &Node, shape: &[usize]) -> Result<(Geometry, Vec<usize>)> {
         }
     }
     let shape = spatial(geometry.output_shape(), window.dimensions);
-    Ok((geometry, shape))
+    Ok((geometry, padded, shape))
 }
 
 #[derive(Clone, Debug)]
@@ -118,14 +120,14 @@ impl Operation<1> for MaxPool {
 #[derive(Clone, Debug)]
 struct AveragePool {
     geometry: Geometry,
-    count_padding: bool,
+    padded: Option<[usize; 2]>,
 }
 
 impl Operation<1> for AveragePool {
     type Saved = ();
 
     fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, ()) {
-        (B::average_pool(&self.geometry, self.count_padding, x), ())
+        (B::average_pool(&self.geometry, self.padded, x), ())
     }
 
     fn backward<B: Base>(
@@ -134,6 +136,6 @@ impl Operation<1> for AveragePool {
         gradient: FloatTensor<B>,
         _needed: [bool; 1],
     ) -> [Option<FloatTensor<B>>; 1] {
-        [Some(B::average_pool_input(&self.geometry, self.count_padding, gradient))]
+        [Some(B::average_pool_input(&self.geometry, self.padded, gradient))]
     }
 }
