@@ -65,6 +65,12 @@ impl<'a, E: Engine> Call<'a, E> {
         self.values.len()
     }
 
+    /// Whether a tensor on the device has no elements.
+    pub fn has_empty_tensor(&self) -> bool {
+        let empty = |value: &Value<E>| matches!(value, Value::Float(tensor) if tensor.is_empty());
+        self.values.iter().flatten().any(empty)
+    }
+
     /// Takes input `index`, `None` when it is left out.
     pub fn optional(&mut self, index: usize) -> Option<Value<E>> {
         self.values.get_mut(index).and_then(Option::take)

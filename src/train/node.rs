@@ -5,6 +5,9 @@ use std::fmt::Display;
 use crate::onnx::proto::onnx::{AttributeProto, NodeProto, TensorProto};
 use crate::{Error, Result};
 
+/// More elements than any tensor of a step that fits in memory: four GiB.
+pub const MOST_ELEMENTS: usize = 1 << 30;
+
 /// An operator applied to named tensors.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -104,6 +107,17 @@ impl Node {
             Ok(axis) if axis < rank => Ok(axis),
             _ => Err(self.invalid(format!("axis {axis} of a tensor of {rank} dimensions"))),
         }
+    }
+
+    /// `lengths` as a shape that fits in memory.
+    pub fn shape(&self, lengths: &[i64]) -> Result<Vec<usize>> {
+        let count = |shape: &Vec<usize>| shape.iter().try_fold(1, |n: usize, &d| n.checked_mul(d));
+        lengths
+            .iter()
+            .map(|&n| usize::try_from(n).ok())
+            .collect::<Option<Vec<_>>>()
+            .filter(|shape| count(shape).is_some_and(|n| n <= MOST_ELEMENTS))
+            .ok_or_else(|| self.invalid(format!("no shape, or too large a one: {lengths:?}")))
     }
 
     /// Several axes, see [`Node::axis`].

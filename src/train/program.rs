@@ -269,6 +269,10 @@ impl<'a, E: Engine> Bound<'a, E> {
 
 fn execute<E: Engine>(mut call: Call<E>) -> Result<Vec<Value<E>>> {
     let (node, device) = (call.node, call.device);
+    // Neither kernels nor backends are made for them.
+    if call.has_empty_tensor() && !matches!(node.op.as_str(), "Concat" | "Shape" | "Size") {
+        return Err(node.unsupported("a float tensor without elements"));
+    }
     match ops::find::<E>(&node.op) {
         // Large float results of host operands (masks, mostly) are used on the device.
         Some(run) => Ok(run(&mut call)?.into_iter().map(|v| settle(v, device)).collect()),

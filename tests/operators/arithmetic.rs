@@ -48,6 +48,13 @@ pub fn cases() -> Vec<Case> {
         case("Pow", 15).x(&[2, 3]).ints(&[], &[2]),
         case("Pow", 15).positive(&[2, 3]).floats(&[3], &[0.5, 1.5, -2.0]),
         case("Pow", 15).positive(&[2, 1]).fed(&[3], &[0.5, 1.5, -2.0]),
+        // Integer exponents of negative bases.
+        case("Pow", 15).x(&[2, 3]).floats(&[], &[4.0]),
+        case("Pow", 15).x(&[2, 3]).floats(&[], &[1.0]),
+        case("Pow", 15).x(&[2, 3]).floats(&[], &[0.0]),
+        case("Pow", 15).values(&[2], &[-1.5, 2.0]).floats(&[], &[-1.0]),
+        case("Pow", 15).values(&[2], &[-1.5, 2.0]).floats(&[], &[-3.0]),
+        case("Pow", 15).x(&[2, 3]).fed(&[3], &[2.0, 3.0, 1.0]),
         case("Pow", 15).floats(&[], &[16.0]).floats(&[], &[-0.5]),
         case("Mod", 10).fed_ints(&[6], &[-4, 7, 5, 4, -7, 8]).list(&[2, -3, 8, -2, 3, 5]),
         case("Mod", 13)

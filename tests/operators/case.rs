@@ -201,6 +201,34 @@ impl Case {
         named.filter_map(|(i, operand)| Some((format!("in{i}"), operand.as_ref()?)))
     }
 
+    /// Copies with one number of one attribute replaced by each of `numbers`, or one list cut.
+    pub fn with_other_attributes(&self, numbers: &[i64]) -> Vec<Self> {
+        let mut all = Vec::new();
+        for (index, attribute) in self.attributes.iter().enumerate() {
+            let mut push = |other: AttributeProto| {
+                let mut case = self.clone();
+                case.attributes[index] = other;
+                all.push(case);
+            };
+            for &number in numbers {
+                if attribute.i.is_some() {
+                    push(AttributeProto { i: Some(number), ..attribute.clone() });
+                }
+                for i in 0..attribute.ints.len() {
+                    let mut other = attribute.clone();
+                    other.ints[i] = number;
+                    push(other);
+                }
+            }
+            if !attribute.ints.is_empty() {
+                let mut other = attribute.clone();
+                other.ints.pop();
+                push(other);
+            }
+        }
+        all
+    }
+
     /// Names of the outputs.
     pub fn output_names(&self) -> Vec<String> {
         (0..self.outputs).map(|i| format!("out{i}")).collect()

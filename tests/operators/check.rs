@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use burn_autodiff::Autodiff;
 use forget_audit::runtime::{Batch, BatchValues, Device, Output, Runtime, RuntimeOptions, Session};
 use forget_audit::train::{
-    BatchNorm, Bound, Cpu, Engine, Host, HostData, Program, Tensor, Value, gradients_of,
+    BatchNorm, Bound, Cpu, Engine, Host, HostData, Program, Statistics, Tensor, Value, gradients_of,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -33,7 +33,7 @@ pub fn runtime() -> Runtime {
 
 /// What went wrong with `case`, if anything.
 pub fn fault(runtime: &Runtime, case: &Case) -> Option<String> {
-    let problem = compare(runtime, case).err()?;
+    let problem = compare(runtime, case, case, BatchNorm::Frozen).err()?;
     let shapes: Vec<String> = case
         .operands
         .iter()
@@ -42,12 +42,19 @@ pub fn fault(runtime: &Runtime, case: &Case) -> Option<String> {
     Some(format!("{} at opset {} ({}): {problem}", case.op, case.opset, shapes.join(", ")))
 }
 
-fn compare(runtime: &Runtime, case: &Case) -> Result<(), String> {
+/// Compares `case` in the trainer with `model` in ONNX Runtime, which has the same operands that
+/// are fed.
+pub fn compare(
+    runtime: &Runtime,
+    model: &Case,
+    case: &Case,
+    batch_norm: BatchNorm,
+) -> Result<(), String> {
     let text = |e: forget_audit::Error| e.to_string();
-    let mut session = runtime.plain_session(case.float_model()).map_err(text)?;
-    let expected = reference(&mut session, case)?;
+    let mut session = runtime.plain_session(model.float_model()).map_err(text)?;
+    let expected = reference(&mut session, model)?;
 
-    let found = outputs::<Cpu>(case, &Default::default()).map_err(text)?;
+    let found = run::<Cpu>(case, &Default::default(), batch_norm).map_err(text)?.0;
     for (i, (expected, found)) in expected.iter().zip(&found).enumerate() {
         same(expected, found.clone().into_host().map_err(text)?)
             .map_err(|problem| format!("output {i}: {problem}"))?;
@@ -59,12 +66,12 @@ fn compare(runtime: &Runtime, case: &Case) -> Result<(), String> {
     }
     let weights: Vec<Vec<f32>> =
         expected.iter().enumerate().map(|(i, output)| weights(&output.values, i as u64)).collect();
-    let gradients = gradients(case, &weights).map_err(text)?;
+    let gradients = gradients(case, &weights, batch_norm).map_err(text)?;
     for (name, operand) in checked() {
         // An operand that nothing is passed on to has a gradient of 0.
         let zeros = || vec![0.0; operand.shape.iter().product()];
         let found = gradients.get(&name).cloned().unwrap_or_else(zeros);
-        compare_gradient(&mut session, case, &weights, &name, operand, &found)?;
+        compare_gradient(&mut session, model, &weights, &name, operand, &found)?;
     }
     Ok(())
 }
@@ -93,11 +100,12 @@ fn reference(session: &mut Session, case: &Case) -> Result<Vec<Output>, String> 
     session.run(feeds, &case.output_names()).map_err(|e| e.to_string())
 }
 
-/// The trainer's outputs; `tracked` replaces fed operands.
-fn outputs<E: Engine>(
+/// The trainer's outputs and statistics; `tracked` replaces fed operands.
+pub fn run<E: Engine>(
     case: &Case,
     tracked: &BTreeMap<String, Tensor<E>>,
-) -> forget_audit::Result<Vec<Value<E>>> {
+    batch_norm: BatchNorm,
+) -> forget_audit::Result<(Vec<Value<E>>, Vec<Statistics>)> {
     let program = Program::new(&case.model())?;
     let device = Default::default();
     let bound = Bound::<E>::new(&program, &case.output_names(), &HashSet::new(), device)?;
@@ -120,7 +128,7 @@ fn outputs<E: Engine>(
         };
         inputs.insert(name, value);
     }
-    Ok(bound.run(inputs, &BTreeMap::new(), BatchNorm::Frozen)?.0)
+    bound.run(inputs, &BTreeMap::new(), batch_norm)
 }
 
 fn same(expected: &Output, found: Host) -> Result<(), String> {
@@ -141,6 +149,7 @@ fn same(expected: &Output, found: Host) -> Result<(), String> {
 fn gradients(
     case: &Case,
     weights: &[Vec<f32>],
+    batch_norm: BatchNorm,
 ) -> forget_audit::Result<BTreeMap<String, Vec<f32>>> {
     let device = Default::default();
     let mut tracked = BTreeMap::new();
@@ -150,7 +159,7 @@ fn gradients(
         tracked.insert(name, tensor.require_gradient());
     }
     let mut loss: Option<Tensor<Autodiff<Cpu>>> = None;
-    for (value, weights) in outputs(case, &tracked)?.into_iter().zip(weights) {
+    for (value, weights) in run(case, &tracked, batch_norm)?.0.into_iter().zip(weights) {
         if let Value::Float(y) = value {
             let weights = Tensor::from_values(weights.clone(), &y.shape(), &device);
             let part = y.times(weights).sum_all();

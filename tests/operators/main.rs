@@ -6,6 +6,7 @@ mod arithmetic;
 mod case;
 mod check;
 mod constant;
+mod fuzz;
 mod index;
 mod logic;
 mod normalization;

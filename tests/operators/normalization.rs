@@ -1,6 +1,9 @@
 //! Normalisations.
 
-use crate::case::{Case, case};
+use forget_audit::train::{BatchNorm, Cpu};
+
+use crate::case::{Case, Data, case};
+use crate::check;
 
 pub fn cases() -> Vec<Case> {
     let statistics = |case: Case| {
@@ -40,4 +43,26 @@ pub fn cases() -> Vec<Case> {
             .float("beta", 0.6)
             .float("bias", 2.0),
     ]
+}
+
+/// For one sample, a batch's own statistics are what `InstanceNormalization` takes.
+#[test]
+fn batch_normalization_trains_with_the_statistics_of_the_batch() {
+    let x = |op, opset| case(op, opset).x(&[1, 3, 2, 4]).x(&[3]).x(&[3]).float("epsilon", 1e-3);
+    let model = x("InstanceNormalization", 7).filled();
+    let own = x("BatchNormalization", 15).floats(&[3], &[9.0; 3]).floats(&[3], &[9.0; 3]).filled();
+    let batch = BatchNorm::Batch;
+    check::compare(&check::runtime(), &model, &own, batch).unwrap_or_else(|e| panic!("{e}"));
+
+    let (_, statistics) = check::run::<Cpu>(&own, &Default::default(), batch).expect("a run");
+    let [statistics] = &statistics[..] else { panic!("one node, one report") };
+    assert_eq!(statistics.mean_name, "in3");
+    assert_eq!(statistics.variance_name, "in4");
+    let Some(Data::Float(values)) = own.operands[0].as_ref().map(|o| &o.data) else { panic!("x") };
+    for (channel, values) in values.chunks(8).enumerate() {
+        let mean = values.iter().sum::<f32>() / 8.0;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / 8.0;
+        assert!((statistics.mean[channel] - mean).abs() < 1e-6);
+        assert!((statistics.variance[channel] - variance).abs() < 1e-6);
+    }
 }

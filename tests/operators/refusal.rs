@@ -1,4 +1,4 @@
-//! What the trainer does not run is refused before it starts, or names the node that fails.
+//! What the trainer does not run is refused before it starts, or is an error that names the node.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -36,10 +36,12 @@ pub fn tile<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
     let x = call.value(0)?;
     let repeats = call.ints(1)?;
     let shape = x.shape();
-    let counts = repeats.iter().map(|&n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>();
-    let counts = counts
-        .filter(|counts| counts.len() == shape.len())
-        .ok_or_else(|| call.node.invalid(format!("repeats {repeats:?} of shape {shape:?}")))?;
+    let counts = call.node.shape(&repeats)?;
+    if counts.len() != shape.len() {
+        return Err(call.node.invalid(format!("repeats {repeats:?} of shape {shape:?}")));
+    }
+    let lengths = shape.iter().zip(&repeats).map(|(&n, &count)| (n as i64).saturating_mul(count));
+    let target = call.node.shape(&lengths.collect::<Vec<_>>())?;
     // A dimension of its own for the repeats, in front of each dimension that is repeated.
     let (mut apart, mut repeated) = (Vec::new(), Vec::new());
     for (&length, &count) in shape.iter().zip(&counts) {
@@ -50,7 +52,6 @@ pub fn tile<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
         apart.push(length);
         repeated.push(length);
     }
-    let target: Vec<usize> = shape.iter().zip(&counts).map(|(n, count)| n * count).collect();
     Ok(vec![x.reshape(&apart).expand(&repeated).reshape(&target)])
 }
 
@@ -123,6 +124,9 @@ fn padded<E: Engine>(
     let range = (before.checked_neg()).zip(length.checked_add(after));
     let fault = || call.node.invalid(format!("pads {before} and {after} of {length} entries"));
     let (start, end) = range.filter(|(start, end)| start <= end).ok_or_else(fault)?;
+    let mut lengths: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
+    lengths[axis] = end.saturating_sub(start);
+    call.node.shape(&lengths)?;
     if fill != Fill::Constant {
         // Only edges repeat without end.
         let least = if fill == Fill::Reflect { 1 } else { 0 };

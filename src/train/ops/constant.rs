@@ -5,12 +5,9 @@ use crate::onnx::proto::onnx::tensor_proto::DataType;
 use crate::train::call::Call;
 use crate::train::engine::Engine;
 use crate::train::host::{Host, HostData};
-use crate::train::node::Node;
+use crate::train::node::{MOST_ELEMENTS, Node};
 use crate::train::program;
 use crate::train::value::Value;
-
-/// More elements than any mask or index of a model that fits in memory.
-const MOST_ELEMENTS: usize = 1 << 28;
 
 /// `Constant`: a tensor, a number or a list of numbers.
 pub fn constant<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
@@ -35,12 +32,7 @@ pub fn constant<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
 pub fn constant_of_shape<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
     let lengths = call.ints(0)?;
     let node = call.node;
-    let shape = lengths.iter().map(|&n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>();
-    let fits = |s: &Vec<usize>| {
-        let count = s.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-        count.is_some_and(|n| n <= MOST_ELEMENTS)
-    };
-    let shape = shape.filter(fits).ok_or_else(|| node.invalid(format!("no shape: {lengths:?}")))?;
+    let shape = node.shape(&lengths)?;
     let value = match node.tensor("value") {
         Some(tensor) => {
             program::constant(tensor).ok_or_else(|| node.unsupported("a value of this type"))?

@@ -2,7 +2,7 @@
 
 use burn_backend::tensor::FloatTensor;
 
-use super::window::{Same, Window, halves, planar, spatial};
+use super::window::{Same, Window, check_size, halves, planar, spatial};
 use crate::Result;
 use crate::train::call::Call;
 use crate::train::engine::{Base, Context, Engine, Operation};
@@ -40,6 +40,7 @@ pub fn conv<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
         let problem = format!("a window of {:?} on data of {:?}", window.kernel, x.shape());
         return Err(node.invalid(problem));
     }
+    check_size(node, &geometry)?;
     let bias = bias(call, out)?;
     let dimensions = window.dimensions;
     let (x, w) = (x.reshape(&geometry.input_shape()), w.reshape(&geometry.weight_shape()));
@@ -86,6 +87,7 @@ pub fn conv_transpose<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
         let problem = format!("output padding or shape that {:?} does not lead to", x.shape());
         return Err(node.invalid(problem));
     }
+    check_size(node, &geometry)?;
     let bias = bias(call, out)?;
     let (x, w) = (x.reshape(&geometry.output_shape()), w.reshape(&geometry.weight_shape()));
     let shape = spatial(geometry.input_shape(), window.dimensions);

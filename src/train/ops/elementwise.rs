@@ -57,6 +57,9 @@ pub fn pow<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
         && let [power] = power.to_floats()[..]
     {
         let (base, power) = (base.clone(), f64::from(power));
+        if power.is_infinite() || power.abs() > f64::from(i32::MAX) {
+            return Err(call.node.unsupported(format!("the exponent {power}")));
+        }
         return call.one(match power {
             // Repeated products: exact, and defined for negative bases.
             1.0 => base,
@@ -157,11 +160,22 @@ fn binary<E: Engine>(
     Ok(Value::Host(Host { shape, data }))
 }
 
-/// One operand: a tensor on the device, or numbers on the host.
+/// One operand: a tensor on the device, or numbers on the host. ONNX has most of these operators
+/// for floats only; the others are [`signed`].
 fn unary<E: Engine>(
     call: &mut Call<E>,
     tensor: impl FnOnce(Tensor<E>) -> Tensor<E>,
     number: impl Fn(f64) -> f64,
+) -> Outputs<E> {
+    signed(call, tensor, &number, |v| number(v as f64) as i64)
+}
+
+/// As [`unary`], exact on integers.
+fn signed<E: Engine>(
+    call: &mut Call<E>,
+    tensor: impl FnOnce(Tensor<E>) -> Tensor<E>,
+    number: impl Fn(f64) -> f64,
+    integer: impl Fn(i64) -> i64,
 ) -> Outputs<E> {
     match call.value(0)? {
         Value::Float(x) => call.one(tensor(x)),
@@ -170,7 +184,7 @@ fn unary<E: Engine>(
             call.one_host(shape, HostData::Float(values))
         }
         Value::Host(host) => {
-            let values = host.to_ints().into_iter().map(|v| number(v as f64) as i64).collect();
+            let values = host.to_ints().into_iter().map(integer).collect();
             call.one_host(host.shape, HostData::Int(values))
         }
     }
@@ -178,12 +192,12 @@ fn unary<E: Engine>(
 
 /// `|x|`.
 pub fn abs<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
-    unary(call, |x| x.map(E::float_abs), f64::abs)
+    signed(call, |x| x.map(E::float_abs), f64::abs, i64::wrapping_abs)
 }
 
 /// `-x`.
 pub fn neg<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
-    unary(call, |x| x.map(E::float_neg), |x| -x)
+    signed(call, |x| x.map(E::float_neg), |x| -x, i64::wrapping_neg)
 }
 
 /// `1 / x`.
@@ -240,5 +254,5 @@ pub fn round<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
 /// -1, 0 or 1.
 pub fn sign<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
     let number = |x: f64| if x == 0.0 { 0.0 } else { x.signum() };
-    unary(call, |x| x.map(E::float_sign), number)
+    signed(call, |x| x.map(E::float_sign), number, i64::signum)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn_backend::tensor::FloatTensor;
 
-use super::window::{Window, planar, spatial};
+use super::window::{Window, check_size, planar, spatial};
 use crate::Result;
 use crate::train::call::Call;
 use crate::train::engine::{Base, Context, Engine, Operation};
@@ -90,6 +90,7 @@ fn geometry(node: &Node, shape: &[usize]) -> Result<(Geometry, [usize; 2], Vec<u
             }
         }
     }
+    check_size(node, &geometry)?;
     let shape = spatial(geometry.output_shape(), window.dimensions);
     Ok((geometry, padded, shape))
 }

@@ -163,7 +163,8 @@ fn product<E: Engine>(mut x: Tensor<E>) -> Tensor<E> {
     }
 }
 
-/// Reduces the middle one of three dimensions; integers stay exact.
+/// Reduces the middle one of three dimensions; integers stay exact and wrap as in ONNX
+/// Runtime.
 fn on_host(host: &Host, [outer, length, inner]: [usize; 3], reduction: Reduction) -> Host {
     let groups = (0..outer).flat_map(|o| (0..inner).map(move |i| o * length * inner + i));
     let group = |start: usize| (0..length).map(move |k| start + k * inner);
@@ -205,13 +206,13 @@ fn floats(values: impl ExactSizeIterator<Item = f64> + Clone, reduction: Reducti
 fn integers(values: impl ExactSizeIterator<Item = i64> + Clone, reduction: Reduction) -> i64 {
     let count = values.len() as i64;
     match reduction {
-        Reduction::Sum => values.sum(),
-        Reduction::Mean => values.sum::<i64>() / count,
+        Reduction::Sum => values.fold(0, i64::wrapping_add),
+        Reduction::Mean => values.fold(0, i64::wrapping_add) / count,
         Reduction::Max => values.max().unwrap_or(0),
         Reduction::Min => values.min().unwrap_or(0),
-        Reduction::Prod => values.product(),
-        Reduction::L1 => values.map(i64::abs).sum(),
-        Reduction::SumSquare => values.map(|v| v * v).sum(),
+        Reduction::Prod => values.fold(1, i64::wrapping_mul),
+        Reduction::L1 => values.map(i64::wrapping_abs).fold(0, i64::wrapping_add),
+        Reduction::SumSquare => values.map(|v| v.wrapping_mul(v)).fold(0, i64::wrapping_add),
         // Rounded like a cast, as ONNX Runtime does.
         Reduction::L2 | Reduction::LogSumExp => {
             let values: Vec<f64> = values.map(|v| v as f64).collect();

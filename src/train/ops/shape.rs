@@ -142,12 +142,9 @@ pub fn expand<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
     let x = call.value(0)?;
     let wanted = call.ints(1)?;
     let (shape, node) = (x.shape(), call.node);
-    let target = wanted
-        .iter()
-        .map(|&n| usize::try_from(n).ok())
-        .collect::<Option<Vec<_>>>()
-        .and_then(|target| broadcast(&shape, &target))
+    let target = broadcast(&shape, &node.shape(&wanted)?)
         .ok_or_else(|| node.invalid(format!("shape {shape:?} does not fit {wanted:?}")))?;
+    let target = node.shape(&target.iter().map(|&n| n as i64).collect::<Vec<_>>())?;
     Ok(vec![x.expand(&target)])
 }
 
@@ -187,7 +184,8 @@ fn block_size<E: Engine>(call: &Call<E>) -> Result<usize> {
     let size = call.node.int("blocksize", 0);
     usize::try_from(size)
         .ok()
-        .filter(|&n| n > 0)
+        // Its square fits, and no image has such blocks.
+        .filter(|n| (1..1 << 16).contains(n))
         .ok_or_else(|| call.node.invalid(format!("blocksize {size}")))
 }
 

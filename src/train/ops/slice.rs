@@ -81,17 +81,20 @@ pub fn split<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
             valid.ok_or_else(|| node.invalid(format!("sizes {sizes:?}")))?
         }
         None => {
-            let chunks = usize::try_from(node.int("num_outputs", outputs as i64)).unwrap_or(0);
-            if chunks == 0 || (!node.has("num_outputs") && length % chunks != 0) {
-                let problem = format!("{length} entries in {chunks} equal parts");
+            let chunks = node.int("num_outputs", outputs as i64);
+            let uneven = !node.has("num_outputs") && length % outputs.max(1) != 0;
+            if chunks != outputs as i64 || uneven {
+                let problem = format!("{length} entries in {chunks} parts for {outputs} outputs");
                 return Err(node.invalid(problem));
             }
             // The last chunk may be smaller.
-            let chunk = length.div_ceil(chunks);
-            (0..chunks).map(|i| length.min((i + 1) * chunk) - length.min(i * chunk)).collect()
+            let chunk = length.div_ceil(outputs.max(1));
+            (0..outputs).map(|i| length.min((i + 1) * chunk) - length.min(i * chunk)).collect()
         }
     };
-    if sizes.iter().sum::<usize>() != length || sizes.len() != outputs {
+    if sizes.iter().try_fold(0usize, |n, &d| n.checked_add(d)) != Some(length)
+        || sizes.len() != outputs
+    {
         let problem = format!("{length} entries in {outputs} outputs as {sizes:?}");
         return Err(node.invalid(problem));
     }

@@ -1,6 +1,7 @@
 //! The windows of convolutions and pooling, in one and two dimensions, as ONNX writes them.
 
 use crate::Result;
+use crate::train::kernels::Geometry;
 use crate::train::node::Node;
 
 /// Kernel, step and padding of a node, as `[height, width]`; in one dimension the height is 1.
@@ -114,8 +115,21 @@ pub fn halves(total: usize, same: Same) -> (usize, usize) {
     }
 }
 
+/// Refuses windows whose padded input or output is too large for memory.
+pub fn check_size(node: &Node, g: &Geometry) -> Result<()> {
+    let check = |channels: usize, [height, width]: [usize; 2]| {
+        node.shape(&[g.batch, channels, height, width].map(|n| n as i64)).map(drop)
+    };
+    check(g.channels_in, [g.padded(0), g.padded(1)])?;
+    check(g.channels_out, g.output())
+}
+
+/// Beyond any window; products of a few of them fit 64 bits.
+const LARGEST: usize = 1 << 20;
+
 fn sizes(node: &Node, name: &str, values: &[i64]) -> Result<Vec<usize>> {
-    let converted = values.iter().map(|&v| usize::try_from(v).ok()).collect::<Option<_>>();
+    let size = |&v: &i64| usize::try_from(v).ok().filter(|&v| v <= LARGEST);
+    let converted = values.iter().map(size).collect::<Option<_>>();
     converted.ok_or_else(|| node.unsupported(format!("{name} {values:?}")))
 }
 
