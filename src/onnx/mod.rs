@@ -12,6 +12,7 @@ mod reinitialize;
 mod stored;
 mod surgery;
 mod tensor;
+mod trainable;
 mod wire;
 mod write;
 
@@ -25,6 +26,7 @@ pub use parameters::{
 };
 pub use patch::{Patched, patched};
 pub use reinitialize::reinitialized;
+pub use trainable::{Role, Trainable, fresh, trainable};
 pub use surgery::{Pooling, TappedLayer, with_outputs, with_pooled_outputs};
 pub use tensor::Tensor;
 

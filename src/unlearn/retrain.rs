@@ -4,7 +4,7 @@ use burn_backend::tensor::Device;
 
 use super::batches::Cycle;
 use super::task::Task;
-use super::{Monitor, Parameters};
+use super::{AfterEpoch, Parameters, Progress, go_on};
 use crate::onnx::{Graph, Role, fresh};
 use crate::train::{self, Optimizer, Program, Schedule, Trainer, cross_entropy};
 use crate::{Error, Result};
@@ -33,12 +33,13 @@ pub struct Recipe {
 /// Trains the task's graph from fresh weights on the retain samples; returns its parameters.
 ///
 /// # Errors
-/// When the graph can't be trained, training diverges, or the monitor fails.
+/// When the graph can't be trained, training diverges, is interrupted, or `after_epoch` fails.
 pub fn retrain<B: train::Base>(
     task: &Task,
     recipe: &Recipe,
     device: Device<B>,
-    monitor: &dyn Monitor,
+    progress: &dyn Progress,
+    after_epoch: AfterEpoch,
 ) -> Result<Parameters> {
     let trainable = task.trainable()?;
     let running = |role| matches!(role, Role::RunningMean | Role::RunningVariance);
@@ -74,8 +75,9 @@ pub fn retrain<B: train::Base>(
     let steps = recipe.epochs * per_epoch;
     let warm_up = (steps as f64 * recipe.warm_up) as usize;
     let schedule = Schedule { rate: recipe.learning_rate, warm_up, steps };
-    monitor.begin("retraining", steps);
+    progress.begin("retraining", steps);
     for step in 0..steps {
+        go_on(progress)?;
         let rows = cycle.take(size, fixed);
         let labels: Vec<usize> = rows.iter().map(|&r| labels[r]).collect();
         let loss = trainer.step(task.batch(&rows)?, schedule.at(step), |outputs| {
@@ -83,13 +85,13 @@ pub fn retrain<B: train::Base>(
             let (rows, values) = (scores.shape()[0], scores.len());
             cross_entropy(scores.reshape(&[rows, values / rows]), &labels)
         })?;
-        monitor.step(&[("cross-entropy", loss)]);
+        progress.step(&[("cross-entropy", loss)]);
         if (step + 1) % per_epoch == 0
-            && monitor.epoch((step + 1) / per_epoch, &|| trainer.values())?
+            && after_epoch((step + 1) / per_epoch, &|| trainer.values())?
         {
             break;
         }
     }
-    monitor.end();
+    progress.end();
     trainer.values()
 }
