@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use forget_audit::Result;
 use forget_audit::compare::{Request, compare};
 use forget_audit::report::Report;
 use forget_audit::verdict::Policy;
-use forget_audit::Result;
 
 use super::data::DataArguments;
 use super::exit::Exit;

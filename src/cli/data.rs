@@ -68,4 +68,3 @@ impl DataArguments {
         Ok(Some(Samples { path, forget, normalization }))
     }
 }
-

@@ -7,9 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use forget_audit::Result;
 use forget_audit::activations::{Tap, find_taps};
 use forget_audit::data::InputSpec;
-use forget_audit::onnx::{
-    Graph, Head, Layer, Model, Pooling, choose_layers, parameters,
-};
+use forget_audit::onnx::{Graph, Head, Layer, Model, Pooling, choose_layers, parameters};
 use forget_audit::report::clean;
 use forget_audit::runtime::{Batch, BatchValues, Runtime};
 

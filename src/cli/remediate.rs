@@ -7,9 +7,7 @@ use forget_audit::Result;
 use forget_audit::compare::Request;
 use forget_audit::report::remedy;
 use forget_audit::train::Cpu;
-use forget_audit::unlearn::{
-    Auxiliaries, Base, Ec, Method, Remediation, Unlearning, remediate,
-};
+use forget_audit::unlearn::{Auxiliaries, Base, Ec, Method, Remediation, Unlearning, remediate};
 use forget_audit::verdict::Policy;
 
 use super::data::DataArguments;

@@ -26,9 +26,9 @@ pub use parameters::{
 };
 pub use patch::{Patched, patched};
 pub use reinitialize::reinitialized;
-pub use trainable::{Role, Trainable, fresh, trainable};
 pub use surgery::{Pooling, TappedLayer, with_outputs, with_pooled_outputs};
 pub use tensor::Tensor;
+pub use trainable::{Role, Trainable, fresh, trainable};
 
 #[allow(missing_docs, clippy::all)]
 pub mod proto {

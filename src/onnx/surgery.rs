@@ -125,7 +125,12 @@ fn integers(name: &str, dims: &[i64], values: &[i64]) -> NodeProto {
     node("Constant", &[], name, vec![value])
 }
 
-pub(super) fn node(op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> NodeProto {
+pub(super) fn node(
+    op: &str,
+    inputs: &[&str],
+    output: &str,
+    attributes: Vec<AttributeProto>,
+) -> NodeProto {
     NodeProto {
         op_type: Some(op.to_owned()),
         name: Some(format!("{output}:{op}")),

@@ -68,7 +68,8 @@ pub fn parity<B: Base>(
             absolute = absolute.max(if difference.is_nan() { f64::INFINITY } else { difference });
             largest = largest.max(f64::from(b.abs()));
         }
-        let relative = if absolute == 0.0 { 0.0 } else { absolute / largest.max(f64::MIN_POSITIVE) };
+        let relative =
+            if absolute == 0.0 { 0.0 } else { absolute / largest.max(f64::MIN_POSITIVE) };
         deviations.push(Deviation { output: name, shape: theirs.shape, absolute, relative });
     }
     Ok(deviations)
@@ -131,8 +132,17 @@ fn table_rows(graph: &Graph, input: &str) -> Option<i64> {
         for node in graph.consumers(&tensor) {
             let carries = matches!(
                 node.op_type(),
-                "Identity" | "Cast" | "Reshape" | "Squeeze" | "Unsqueeze" | "Slice" | "Transpose"
-                    | "Flatten" | "Gather" | "Split" | "Concat"
+                "Identity"
+                    | "Cast"
+                    | "Reshape"
+                    | "Squeeze"
+                    | "Unsqueeze"
+                    | "Slice"
+                    | "Transpose"
+                    | "Flatten"
+                    | "Gather"
+                    | "Split"
+                    | "Concat"
             );
             let table = node.input.first().and_then(|t| graph.constant(t));
             match (node.op_type(), table) {

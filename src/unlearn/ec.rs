@@ -226,7 +226,8 @@ fn run<B: train::Base>(
 
     let per_epoch = fit.retain.rows.len().div_ceil(retain);
     let steps = settings.epochs * per_epoch;
-    let schedule = Schedule { rate: settings.learning_rate, warm_up: per_epoch.min(steps / 10), steps };
+    let schedule =
+        Schedule { rate: settings.learning_rate, warm_up: per_epoch.min(steps / 10), steps };
     progress.begin("unlearning", steps);
     for step in 0..steps {
         go_on(progress)?;
@@ -245,7 +246,8 @@ fn run<B: train::Base>(
             let mut losses = Vec::new();
             let mut parts_now = [0.0; 3];
             let (scores_f, scores_r) = split(&outputs[2 * points - 1]);
-            let scored = Scored { forget: scores_f, forget_labels, retain: scores_r, retain_labels };
+            let scored =
+                Scored { forget: scores_f, forget_labels, retain: scores_r, retain_labels };
             if let Some(base) = settings.base.loss(scored, &classes, &mut rng) {
                 parts_now[0] = number(&base);
                 losses.push(base);

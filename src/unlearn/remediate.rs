@@ -80,8 +80,7 @@ pub fn remediate<B: train::Base>(
         let report = compare(&Request { unlearned: candidate, ..request.clone() }, &Silent)?;
         Ok(report.verdict.label == Label::Erased)
     };
-    let values =
-        unlearn::<B>(&task, &remediation.unlearning, device, progress, &mut after_epoch)?;
+    let values = unlearn::<B>(&task, &remediation.unlearning, device, progress, &mut after_epoch)?;
     patched(&task.model, &values)?.write(&remediation.output)?;
     let request = Request { unlearned: remediation.output.clone(), ..request.clone() };
     let after = compare(&request, observer)?;

@@ -49,8 +49,7 @@ pub fn retrain<B: train::Base>(
     let scores = task.logits()?;
     let model = crate::onnx::with_outputs(task.model.clone(), &[scores.clone()]);
     let program = Program::new(&model)?;
-    let mut trainer =
-        Trainer::<B>::new(&program, &[scores], &names, device, recipe.optimizer)?;
+    let mut trainer = Trainer::<B>::new(&program, &[scores], &names, device, recipe.optimizer)?;
     trainer.set_values(&fresh(&Graph::new(&task.model)?, task.seed)?);
     trainer.train_only(&moved, recipe.optimizer);
     trainer.clip = recipe.clip;
@@ -86,8 +85,7 @@ pub fn retrain<B: train::Base>(
             cross_entropy(scores.reshape(&[rows, values / rows]), &labels)
         })?;
         progress.step(&[("cross-entropy", loss)]);
-        if (step + 1) % per_epoch == 0
-            && after_epoch((step + 1) / per_epoch, &|| trainer.values())?
+        if (step + 1) % per_epoch == 0 && after_epoch((step + 1) / per_epoch, &|| trainer.values())?
         {
             break;
         }
