@@ -41,11 +41,18 @@ impl Program {
         let outputs: Vec<String> = graph.outputs().into_iter().map(str::to_owned).collect();
         let needed: HashSet<usize> = outputs.iter().flat_map(|o| graph.ancestors(o)).collect();
         let order = graph.order().iter().copied().filter(|i| needed.contains(i));
+        let mut constants = HashMap::new();
         let mut nodes = Vec::new();
         let mut refused = Vec::new();
         for index in order {
             let proto = graph.node(index);
             let node = Node::new(proto, model.opset());
+            if node.op == "Constant"
+                && let Some(host) = node.tensor("value").and_then(constant)
+            {
+                constants.insert(node.outputs[0].clone(), host);
+                continue;
+            }
             if let Err(error) = ops::check(&node, proto.domain()) {
                 refused.push((node.op.clone(), error));
             }
@@ -54,7 +61,6 @@ impl Program {
         if let Some(error) = refusal(refused) {
             return Err(error);
         }
-        let mut constants = HashMap::new();
         for tensor in &model.graph_proto().initializer {
             if let Some(host) = constant(tensor) {
                 constants.insert(tensor.name().to_owned(), host);

@@ -97,8 +97,8 @@ pub fn unlearn<B: train::Base>(
     let own: Vec<String> = task
         .trainable()?
         .into_iter()
-        .filter(|t| !matches!(t.role, Role::RunningMean | Role::RunningVariance))
-        .map(|t| t.name)
+        .filter(|(_, role)| !matches!(role, Role::RunningMean | Role::RunningVariance))
+        .map(|(name, _)| name)
         .collect();
     let sizes = batch_sizes(task, settings)?;
     let scores = task.logits()?;

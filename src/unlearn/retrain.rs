@@ -43,9 +43,9 @@ pub fn retrain<B: train::Base>(
 ) -> Result<Parameters> {
     let trainable = task.trainable()?;
     let running = |role| matches!(role, Role::RunningMean | Role::RunningVariance);
-    let names: Vec<String> = trainable.iter().map(|t| t.name.clone()).collect();
-    let moved: Vec<String> =
-        trainable.iter().filter(|t| !running(t.role)).map(|t| t.name.clone()).collect();
+    let names: Vec<String> = trainable.iter().map(|(name, _)| name.clone()).collect();
+    let moved = trainable.into_iter().filter(|(_, role)| !running(*role));
+    let moved: Vec<String> = moved.map(|(name, _)| name).collect();
     let scores = task.logits()?;
     let model = crate::onnx::with_outputs(task.model.clone(), &[scores.clone()]);
     let program = Program::new(&model)?;
