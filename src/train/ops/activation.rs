@@ -169,7 +169,7 @@ fn along_rows<E: Engine>(
     let x = call.tensor_of_rank(0, 1)?;
     let shape = x.shape();
     if call.node.opset < 13 {
-        let axis = call.node.axis(call.node.int("axis", 1), shape.len() + 1)?;
+        let axis = call.node.axis(call.node.int("axis", 1), shape.len())?;
         let columns: usize = shape[axis..].iter().product();
         let flat = x.reshape(&[shape[..axis].iter().product(), columns]);
         return call.one(rows(flat).reshape(&shape));

@@ -198,7 +198,8 @@ pub fn operators_page() -> String {
          (`UPDATE_DOCS=1 cargo test --release --test operators` writes it again). \
          A model with any other operator on the way to its outputs is refused before training \
          starts, naming node, operator and opset. Every line is tested against ONNX Runtime, \
-         forward, and against numeric gradients, backward.\n\n\
+         forward, and against numeric gradients, backward, from opset 7 on, the lowest that ONNX \
+         Runtime runs.\n\n\
          | operator | from opset | gradient to | notes |\n|---|---|---|---|\n",
     );
     for o in OPERATORS {
