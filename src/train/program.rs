@@ -114,7 +114,7 @@ impl Program {
         for output in outputs {
             match self.producer.get(output) {
                 Some(&index) => stack.push(index),
-                None if self.inputs.contains(output) => {}
+                None if self.inputs.contains(output) || self.constants.contains_key(output) => {}
                 None => {
                     let problem = format!("no node on the way to the outputs writes \"{output}\"");
                     let remedy = "`audit inspect` lists the layers";
@@ -193,7 +193,9 @@ impl<'a, E: Engine> Bound<'a, E> {
         let order = program.behind(outputs)?;
         let read: HashSet<&str> = order
             .iter()
-            .flat_map(|&i| program.nodes[i].inputs.iter().map(String::as_str))
+            .flat_map(|&i| program.nodes[i].inputs.iter())
+            .chain(outputs)
+            .map(String::as_str)
             .collect();
         let mut constants = HashMap::new();
         for (name, host) in &program.constants {
