@@ -39,6 +39,9 @@ pub enum Error {
         /// What would mend it.
         remedy: String,
     },
+    /// The user asked to stop.
+    #[error("interrupted: nothing was written")]
+    Interrupted,
     /// A fault of this program, not of its input.
     #[error("internal error: {problem}")]
     Internal {
@@ -87,6 +90,7 @@ impl Error {
             Self::Input { remedy, .. }
             | Self::NothingToCompare { remedy, .. }
             | Self::Runtime { remedy, .. } => remedy,
+            Self::Interrupted => "start again when you like",
             Self::Internal { .. } => "please report it with the command line that led here",
         }
     }

@@ -14,6 +14,7 @@ pub mod report;
 pub mod runtime;
 pub mod staged;
 pub mod train;
+pub mod unlearn;
 pub mod verdict;
 
 pub use error::{Error, Result};

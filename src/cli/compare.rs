@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use forget_audit::compare::{Request, Samples, compare};
-use forget_audit::data::{ForgetSpec, Normalization};
-use forget_audit::onnx::Selection;
+use forget_audit::Result;
+use forget_audit::compare::{Request, compare};
 use forget_audit::report::Report;
 use forget_audit::verdict::Policy;
-use forget_audit::{Error, Result};
 
+use super::data::DataArguments;
 use super::exit::Exit;
-use super::options::{Color, DisplayArguments, Format, RuntimeArguments};
+use super::options::{Color, DisplayArguments, Format, RuntimeArguments, layers, size};
 use super::output::{Destination, print, render};
 use super::progress::Bars;
 
@@ -30,7 +29,7 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = "Measuring")]
     layers: Vec<String>,
     /// Samples run at once; a model with a fixed batch size keeps its own
-    #[arg(long, default_value_t = 64, value_parser = batch_size, help_heading = "Measuring")]
+    #[arg(long, default_value_t = 64, value_parser = size, help_heading = "Measuring")]
     batch_size: usize,
     /// Seed of every random draw
     #[arg(long, default_value_t = 0, help_heading = "Measuring")]
@@ -50,56 +49,6 @@ pub struct Arguments {
 }
 
 #[derive(Args)]
-#[command(next_help_heading = "Data")]
-struct DataArguments {
-    /// Samples: .npz with x_train, y_train, x_test, y_test (or x, y). Without it only the weights
-    /// are compared
-    #[arg(long, value_name = "FILE", requires = "forget")]
-    data: Option<PathBuf>,
-    /// The classes that were to be forgotten, e.g. 4,11
-    #[arg(
-        long,
-        value_name = "CLASSES",
-        group = "forget",
-        requires = "data",
-        allow_hyphen_values = true
-    )]
-    forget_classes: Option<String>,
-    /// The training samples that were to be forgotten: .npy or .txt with their row numbers
-    #[arg(long, value_name = "FILE", group = "forget", requires = "data")]
-    forget_indices: Option<PathBuf>,
-    /// Subtracted after scaling to [0, 1]: one value or one a channel
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, requires = "data")]
-    mean: Vec<f32>,
-    /// Divided by after that: one value or one a channel
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, requires = "data")]
-    std: Vec<f32>,
-}
-
-impl DataArguments {
-    fn samples(&self) -> Result<Option<Samples>> {
-        let Some(path) = self.data.clone() else { return Ok(None) };
-        let forget = match (&self.forget_classes, &self.forget_indices) {
-            (Some(classes), _) => ForgetSpec::parse_classes(classes)?,
-            (None, Some(file)) => ForgetSpec::from_index_file(file)?,
-            (None, None) => {
-                return Err(Error::input(
-                    "--data",
-                    "the forget set is not named",
-                    "give --forget-classes or --forget-indices",
-                ));
-            }
-        };
-        let or = |values: &[f32], default: f32| match values {
-            [] => vec![default],
-            values => values.to_vec(),
-        };
-        let normalization = Normalization::new(or(&self.mean, 0.0), or(&self.std, 1.0))?;
-        Ok(Some(Samples { path, forget, normalization }))
-    }
-}
-
-#[derive(Args)]
 #[command(next_help_heading = "Output")]
 struct FileArguments {
     /// Where the JSON report goes [default: OUTPUT_DIR/NAME.json, NAME that of the unlearned model]
@@ -113,25 +62,13 @@ struct FileArguments {
     output_dir: PathBuf,
 }
 
-fn batch_size(text: &str) -> std::result::Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("a batch holds at least one sample".into()),
-        Ok(n) if n <= 1 << 16 => Ok(n),
-        _ => Err("expected a whole number from 1 to 65536".into()),
-    }
-}
-
 pub fn run(arguments: &Arguments) -> Result<Exit> {
-    let selection = match arguments.layers.as_slice() {
-        [] => Selection::Automatic,
-        patterns => Selection::Patterns(patterns.to_vec()),
-    };
     let request = Request {
         original: arguments.original.clone(),
         unlearned: arguments.unlearned.clone(),
         reference: arguments.reference.clone(),
         samples: arguments.data.samples()?,
-        selection,
+        selection: layers(&arguments.layers),
         batch_size: arguments.batch_size,
         seed: arguments.seed,
         runtime: arguments.runtime.options(),

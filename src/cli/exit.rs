@@ -15,6 +15,8 @@ pub enum Exit {
     Error = 2,
     /// Valid inputs that leave nothing to compare.
     Nothing = 3,
+    /// The user interrupted the run; the shell's code for it.
+    Interrupted = 130,
 }
 
 impl Exit {
@@ -22,6 +24,7 @@ impl Exit {
     pub fn of_error(error: &Error) -> Self {
         match error {
             Error::NothingToCompare { .. } => Self::Nothing,
+            Error::Interrupted => Self::Interrupted,
             _ => Self::Error,
         }
     }

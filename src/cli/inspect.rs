@@ -7,14 +7,12 @@ use comfy_table::{ContentArrangement, Table, presets};
 use forget_audit::Result;
 use forget_audit::activations::{Tap, find_taps};
 use forget_audit::data::InputSpec;
-use forget_audit::onnx::{
-    Graph, Head, Layer, Model, Pooling, Selection, choose_layers, parameters,
-};
+use forget_audit::onnx::{Graph, Head, Layer, Model, Pooling, choose_layers, parameters};
 use forget_audit::report::clean;
 use forget_audit::runtime::{Batch, BatchValues, Runtime};
 
 use super::exit::Exit;
-use super::options::RuntimeArguments;
+use super::options::{RuntimeArguments, layers as selected};
 use super::output::print;
 
 /// Stands in for a dimension that the file leaves open: a size that vision models take.
@@ -32,10 +30,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
-    let selection = match arguments.layers.as_slice() {
-        [] => Selection::Automatic,
-        patterns => Selection::Patterns(patterns.to_vec()),
-    };
+    let selection = selected(&arguments.layers);
     let model = Model::open(&arguments.model)?;
     let graph = Graph::new(&model)?;
     let head = Head::find(&graph)?;

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand; parse, call the library, print.
 
 mod compare;
+mod data;
 mod demo;
 mod doctor;
 mod exit;
@@ -10,7 +11,10 @@ mod options;
 mod output;
 mod parity;
 mod progress;
+mod remediate;
 mod report;
+mod retrain;
+mod training;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -23,7 +27,7 @@ use exit::Exit;
 #[derive(Parser)]
 #[command(name = "audit", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 passed; 1 the policy failed; 2 usage, configuration, input \
-                        or internal error, nothing decided; 3 nothing to compare.")]
+                        or internal error, nothing decided; 3 nothing to compare; 130 interrupted.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -37,6 +41,10 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Measure, judge and report; the exit code says pass or fail.
     Compare(Box<compare::Arguments>),
+    /// Unlearn in the features too, write the repaired model, and audit it.
+    Remediate(Box<remediate::Arguments>),
+    /// Train the reference: the same graph, fresh weights, retain samples only.
+    Retrain(Box<retrain::Arguments>),
     /// Does the trainer compute what ONNX Runtime computes? Exit code 1 where it does not.
     Parity(parity::Arguments),
     /// Render a stored report again.
@@ -53,6 +61,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Demo(a) => demo::run(&a),
             Command::Inspect(a) => inspect::run(&a),
             Command::Compare(a) => compare::run(&a),
+            Command::Remediate(a) => remediate::run(&a),
+            Command::Retrain(a) => retrain::run(&a),
             Command::Parity(a) => parity::run(&a),
             Command::Report(a) => report::run(&a),
             Command::Doctor(a) => doctor::run(&a),

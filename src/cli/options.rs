@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use forget_audit::onnx::Selection;
 use forget_audit::runtime::{Device, RuntimeOptions};
 
 /// How ONNX Runtime is used.
@@ -28,6 +29,23 @@ impl RuntimeArguments {
             device: self.device,
             threads: self.threads.map(usize::from),
         }
+    }
+}
+
+/// A number of samples from 1 to 65536.
+pub fn size(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("a batch holds at least one sample".into()),
+        Ok(n) if n <= 1 << 16 => Ok(n),
+        _ => Err("expected a whole number from 1 to 65536".into()),
+    }
+}
+
+/// Layers by name, or chosen from the graph where none is named.
+pub fn layers(patterns: &[String]) -> Selection {
+    match patterns {
+        [] => Selection::Automatic,
+        patterns => Selection::Patterns(patterns.to_vec()),
     }
 }
 

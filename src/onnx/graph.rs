@@ -166,8 +166,9 @@ impl<'a> Graph<'a> {
         let mut transposed = false;
         // A chain longer than this is no exporter's work.
         for _ in 0..8 {
-            if let Some(tensor) = self.constants.get(name) {
-                return Some(Constant { tensor: Tensor::new(tensor), transposed });
+            if let Some((&name, tensor)) = self.constants.get_key_value(name) {
+                let is_node = self.producer.contains_key(name);
+                return Some(Constant { name, tensor: Tensor::new(tensor), transposed, is_node });
             }
             let node = self.producer_node(name)?;
             match node.op_type() {
@@ -178,6 +179,15 @@ impl<'a> Graph<'a> {
             name = node.input.first()?;
         }
         None
+    }
+
+    /// Constants of floating point: initializers in file order, then `Constant` nodes in graph order.
+    pub(super) fn float_constants(&self) -> Vec<Constant<'a>> {
+        let initializers = self.model.graph_proto().initializer.iter().map(|t| t.name());
+        let outputs = self.order.iter().filter_map(|&i| self.nodes[i].output.first());
+        let names = initializers.chain(outputs.map(String::as_str));
+        let constants = names.filter(|n| self.constants.contains_key(n));
+        constants.filter_map(|n| self.constant(n)).filter(|c| c.tensor.is_float()).collect()
     }
 
     /// Indices of the nodes that `tensor` is made from, in topological order.
@@ -207,10 +217,14 @@ impl<'a> Graph<'a> {
 /// A constant found behind a name.
 #[derive(Clone, Copy)]
 pub struct Constant<'a> {
+    /// Its name in the graph: for a `Constant` node that of the output, as its tensor needs none.
+    pub name: &'a str,
     /// The stored tensor.
     pub tensor: Tensor<'a>,
     /// Whether an odd number of `Transpose` nodes lies between it and the reader.
     pub transposed: bool,
+    /// Whether a `Constant` node holds it, against an initializer.
+    pub is_node: bool,
 }
 
 /// The node's attribute called `name`.

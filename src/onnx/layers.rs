@@ -124,14 +124,10 @@ fn residual_outputs<'a>(graph: &Graph<'a>) -> Vec<&'a str> {
     let mut outputs = Vec::new();
     for &i in graph.order() {
         let node = graph.node(i);
-        let inputs = graph.data_inputs(node);
-        let sum = node.output[0].as_str();
-        // A sum of pieces of one tensor (pooling written out, say) passes no weights on any path.
-        let depth = graph.weighted_depth(sum);
-        let around_weights = inputs.iter().any(|i| graph.weighted_depth(i) < depth);
-        if !matches!(node.op_type(), "Add" | "Sum") || inputs.len() < 2 || !around_weights {
+        if !is_residual(graph, node) {
             continue;
         }
+        let sum = node.output[0].as_str();
         let mut readers = graph.consumers(sum);
         outputs.push(match (readers.next(), readers.next()) {
             (Some(only), None) if is_activation(only.op_type()) => only.output[0].as_str(),
@@ -139,6 +135,15 @@ fn residual_outputs<'a>(graph: &Graph<'a>) -> Vec<&'a str> {
         });
     }
     outputs
+}
+
+/// Whether the node adds up two data tensors of which one goes around weights.
+pub(super) fn is_residual(graph: &Graph, node: &super::proto::onnx::NodeProto) -> bool {
+    let inputs = graph.data_inputs(node);
+    // A sum of pieces of one tensor (pooling written out, say) passes no weights on any path.
+    let depth = graph.weighted_depth(&node.output[0]);
+    let around_weights = inputs.iter().any(|i| graph.weighted_depth(i) < depth);
+    matches!(node.op_type(), "Add" | "Sum") && inputs.len() >= 2 && around_weights
 }
 
 fn is_activation(op: &str) -> bool {

@@ -4,20 +4,25 @@ mod auxiliary;
 mod external;
 mod graph;
 mod head;
+mod initialize;
 mod layers;
 mod model;
 mod parameters;
 mod patch;
+mod random;
 mod reinitialize;
+mod role;
 mod stored;
 mod surgery;
 mod tensor;
+mod trainable;
 mod wire;
 mod write;
 
 pub use auxiliary::{Point, Supervision, logits, with_supervision};
 pub use graph::Graph;
 pub use head::Head;
+pub use initialize::fresh;
 pub use layers::{Layer, LayerKind, Selection, choose_layers, match_layers};
 pub use model::Model;
 pub use parameters::{
@@ -25,8 +30,10 @@ pub use parameters::{
 };
 pub use patch::{Patched, patched};
 pub use reinitialize::reinitialized;
+pub use role::Role;
 pub use surgery::{Pooling, TappedLayer, with_outputs, with_pooled_outputs};
 pub use tensor::Tensor;
+pub use trainable::{Trainable, trainable};
 
 #[allow(missing_docs, clippy::all)]
 pub mod proto {

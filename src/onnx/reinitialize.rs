@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::graph::Graph;
 use super::model::Model;
 use super::proto::onnx::TensorProto;
 use super::proto::onnx::tensor_proto::DataType;
+use super::random::normal;
+use super::role::{Role, role_of_input};
 use super::tensor::Tensor;
 use crate::Result;
 
-/// What a constant is to the node that reads it.
-enum Role {
+/// How the values of a tensor are drawn.
+enum Draw {
     /// A weight with this many inputs per output: normal, variance `2 / fan_in` (He et al. 2015).
     Weight(usize),
     /// Normal with standard deviation .02, as transformers start their embeddings.
@@ -28,73 +30,61 @@ enum Role {
 /// When the graph can't be indexed.
 pub fn reinitialized(model: &Model, seed: u64) -> Result<Model> {
     let graph = Graph::new(model)?;
-    let mut roles: HashMap<String, Role> = HashMap::new();
+    let mut draws: HashMap<String, Draw> = HashMap::new();
     for &index in graph.order() {
         let node = graph.node(index);
         for (slot, input) in node.input.iter().enumerate() {
             let Some(constant) = graph.constant(input) else { continue };
-            if let Some(role) = role(node.op_type(), slot, constant.tensor) {
-                roles.entry(constant.tensor.name().to_owned()).or_insert(role);
+            if let Some(draw) = draw(node.op_type(), slot, constant.tensor) {
+                draws.entry(constant.name.to_owned()).or_insert(draw);
             }
         }
     }
     let mut fresh = model.clone();
     if let Some(proto) = fresh.proto_mut().graph.as_mut() {
         for (index, tensor) in proto.initializer.iter_mut().enumerate() {
-            if let Some(role) = roles.get(tensor.name()) {
+            if let Some(draw) = draws.get(tensor.name()) {
                 // One stream a tensor: adding a tensor leaves the others as they were.
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
                 rng.set_stream(index as u64);
-                redraw(tensor, role, &mut rng);
+                redraw(tensor, draw, &mut rng);
             }
         }
     }
     Ok(fresh)
 }
 
-fn role(op: &str, slot: usize, tensor: Tensor) -> Option<Role> {
+fn draw(op: &str, slot: usize, tensor: Tensor) -> Option<Draw> {
     let dims = tensor.dims();
     let product = |d: &[i64]| d.iter().product::<i64>().max(1) as usize;
     if !tensor.is_float() || tensor.len().is_none_or(|n| n < 2) {
         return None;
     }
-    match (op, slot) {
-        ("Conv", 1) => Some(Role::Weight(product(&dims[1.min(dims.len())..]))),
-        ("ConvTranspose", 1) => {
-            Some(Role::Weight(product(dims) / product(&dims[..2.min(dims.len())])))
+    match (op, role_of_input(op, slot)) {
+        ("Conv", Some(Role::Weight)) => Some(Draw::Weight(product(&dims[1.min(dims.len())..]))),
+        ("ConvTranspose", Some(Role::Weight)) => {
+            Some(Draw::Weight(product(dims) / product(&dims[..2.min(dims.len())])))
         }
         // Either orientation is close enough for a floor; square in most layers.
-        ("Gemm" | "MatMul", 1) => {
-            Some(Role::Weight(dims.iter().copied().min().unwrap_or(1) as usize))
+        ("Gemm" | "MatMul", Some(Role::Weight)) if slot == 1 => {
+            Some(Draw::Weight(dims.iter().copied().min().unwrap_or(1) as usize))
         }
-        ("Conv" | "ConvTranspose" | "Gemm", 2) => Some(Role::Zero),
-        ("BatchNormalization", 1 | 4) => Some(Role::One),
-        ("BatchNormalization", 2 | 3) => Some(Role::Zero),
-        ("LayerNormalization" | "InstanceNormalization" | "GroupNormalization", 1) => {
-            Some(Role::One)
-        }
-        ("LayerNormalization" | "InstanceNormalization" | "GroupNormalization", 2) => {
-            Some(Role::Zero)
-        }
-        ("Add", _) if dims.len() == 1 => Some(Role::Zero),
-        ("Add" | "Concat" | "Expand", _) => Some(Role::Embedding),
+        (_, Some(Role::Bias | Role::NormShift | Role::RunningMean)) => Some(Draw::Zero),
+        (_, Some(Role::NormScale | Role::RunningVariance)) => Some(Draw::One),
+        ("Add", _) if dims.len() == 1 => Some(Draw::Zero),
+        ("Add" | "Concat" | "Expand", _) => Some(Draw::Embedding),
         _ => None,
     }
 }
 
-fn redraw(tensor: &mut TensorProto, role: &Role, rng: &mut ChaCha8Rng) {
+fn redraw(tensor: &mut TensorProto, draw: &Draw, rng: &mut ChaCha8Rng) {
     let Some(len) = Tensor::new(tensor).len() else { return };
-    let normal = |rng: &mut ChaCha8Rng, deviation: f64| {
-        // Box and Muller; 1 - u keeps the logarithm finite.
-        let (u, v): (f64, f64) = (rng.random(), rng.random());
-        deviation * (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
-    };
     let values: Vec<f64> = (0..len)
-        .map(|_| match role {
-            Role::Weight(fan_in) => normal(rng, (2.0 / (*fan_in).max(1) as f64).sqrt()),
-            Role::Embedding => normal(rng, 0.02),
-            Role::Zero => 0.0,
-            Role::One => 1.0,
+        .map(|_| match draw {
+            Draw::Weight(fan_in) => normal(rng, (2.0 / (*fan_in).max(1) as f64).sqrt()),
+            Draw::Embedding => normal(rng, 0.02),
+            Draw::Zero => 0.0,
+            Draw::One => 1.0,
         })
         .collect();
     let raw = match Tensor::new(tensor).data_type() {

@@ -6,6 +6,7 @@ mod gaps;
 mod html;
 mod json;
 mod model;
+mod remedy;
 mod text;
 
 #[cfg(test)]
@@ -17,4 +18,5 @@ pub use clean::clean;
 pub use html::html;
 pub use json::{from_json, to_json};
 pub use model::{ModelSummary, Models, Report, SCHEMA, Tool};
+pub use remedy::remedy;
 pub use text::{TextOptions, text};

@@ -41,11 +41,18 @@ impl Program {
         let outputs: Vec<String> = graph.outputs().into_iter().map(str::to_owned).collect();
         let needed: HashSet<usize> = outputs.iter().flat_map(|o| graph.ancestors(o)).collect();
         let order = graph.order().iter().copied().filter(|i| needed.contains(i));
+        let mut constants = HashMap::new();
         let mut nodes = Vec::new();
         let mut refused = Vec::new();
         for index in order {
             let proto = graph.node(index);
             let node = Node::new(proto, model.opset());
+            if node.op == "Constant"
+                && let Some(host) = node.tensor("value").and_then(constant)
+            {
+                constants.insert(node.outputs[0].clone(), host);
+                continue;
+            }
             if let Err(error) = ops::check(&node, proto.domain()) {
                 refused.push((node.op.clone(), error));
             }
@@ -54,7 +61,6 @@ impl Program {
         if let Some(error) = refusal(refused) {
             return Err(error);
         }
-        let mut constants = HashMap::new();
         for tensor in &model.graph_proto().initializer {
             if let Some(host) = constant(tensor) {
                 constants.insert(tensor.name().to_owned(), host);
@@ -108,7 +114,7 @@ impl Program {
         for output in outputs {
             match self.producer.get(output) {
                 Some(&index) => stack.push(index),
-                None if self.inputs.contains(output) => {}
+                None if self.inputs.contains(output) || self.constants.contains_key(output) => {}
                 None => {
                     let problem = format!("no node on the way to the outputs writes \"{output}\"");
                     let remedy = "`audit inspect` lists the layers";
@@ -187,7 +193,9 @@ impl<'a, E: Engine> Bound<'a, E> {
         let order = program.behind(outputs)?;
         let read: HashSet<&str> = order
             .iter()
-            .flat_map(|&i| program.nodes[i].inputs.iter().map(String::as_str))
+            .flat_map(|&i| program.nodes[i].inputs.iter())
+            .chain(outputs)
+            .map(String::as_str)
             .collect();
         let mut constants = HashMap::new();
         for (name, host) in &program.constants {

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::base::{Base, Scored};
 use super::batches::Cycle;
 use super::task::Task;
-use super::{Monitor, Parameters};
+use super::{AfterEpoch, Parameters, Progress, go_on};
 use crate::onnx::{Role, Selection, Supervision};
 use crate::train::{
     self, Contrast, Optimizer, Program, Schedule, Tensor, Trainer, contrastive, cross_entropy,
@@ -86,18 +86,19 @@ const PRETRAINING_RATE: f64 = 3e-3;
 /// Trains the task's model to forget; returns its parameters.
 ///
 /// # Errors
-/// When the graph can't be trained, training diverges, or the monitor fails.
+/// When the graph can't be trained, training diverges, is interrupted, or `after_epoch` fails.
 pub fn unlearn<B: train::Base>(
     task: &Task,
     settings: &Unlearning,
     device: Device<B>,
-    monitor: &dyn Monitor,
+    progress: &dyn Progress,
+    after_epoch: AfterEpoch,
 ) -> Result<Parameters> {
     let own: Vec<String> = task
         .trainable()?
         .into_iter()
-        .filter(|t| !matches!(t.role, Role::RunningMean | Role::RunningVariance))
-        .map(|t| t.name)
+        .filter(|(_, role)| !matches!(role, Role::RunningMean | Role::RunningVariance))
+        .map(|(name, _)| name)
         .collect();
     let sizes = batch_sizes(task, settings)?;
     let scores = task.logits()?;
@@ -122,7 +123,7 @@ pub fn unlearn<B: train::Base>(
     let mut trainer = Trainer::<B>::new(&program, &outputs, &all, device.clone(), optimizer)?;
     if let Method::Ec(ec) = &settings.method {
         if ec.pretraining > 0 && !added.is_empty() {
-            pretrain(task, &mut trainer, &points, &added, ec.pretraining, sizes, monitor)?;
+            pretrain(task, &mut trainer, &points, &added, ec.pretraining, sizes, progress)?;
         }
         match ec.auxiliaries {
             Auxiliaries::Frozen => trainer.train_only(&own, optimizer),
@@ -131,7 +132,7 @@ pub fn unlearn<B: train::Base>(
     }
     trainer.clip = settings.clip;
     trainer.decay = settings.decay;
-    run(task, settings, &mut trainer, points.len(), sizes, &own, monitor)?;
+    run(task, settings, &mut trainer, points.len(), sizes, &own, progress, after_epoch)?;
     values(&trainer, &own)
 }
 
@@ -166,7 +167,7 @@ fn pretrain<B: train::Base>(
     added: &[String],
     epochs: usize,
     (forget, retain): (usize, usize),
-    monitor: &dyn Monitor,
+    progress: &dyn Progress,
 ) -> Result<()> {
     trainer.train_only(added, Optimizer::Adam);
     let fit = &task.splits.fit;
@@ -177,8 +178,9 @@ fn pretrain<B: train::Base>(
     let mut cycle = Cycle::new(&rows, task.seed, 0);
     let per_epoch = rows.len().div_ceil(size);
     let schedule = Schedule { rate: PRETRAINING_RATE, warm_up: 0, steps: epochs * per_epoch };
-    monitor.begin("auxiliary modules", schedule.steps);
+    progress.begin("auxiliary modules", schedule.steps);
     for step in 0..schedule.steps {
+        go_on(progress)?;
         let rows = fill(cycle.take(size, fixed), size, fixed);
         let labels: Vec<usize> = rows.iter().map(|&r| labels[r]).collect();
         let loss = trainer.step(task.batch(&rows)?, schedule.at(step), |outputs| {
@@ -186,9 +188,9 @@ fn pretrain<B: train::Base>(
             let losses = auxiliary.map(|(pair, _)| cross_entropy(pair[1].clone(), &labels));
             losses.reduce(Tensor::plus).expect("there is an auxiliary module")
         })?;
-        monitor.step(&[("cross-entropy", loss / (points.len() - 1) as f64)]);
+        progress.step(&[("cross-entropy", loss / (points.len() - 1) as f64)]);
     }
-    monitor.end();
+    progress.end();
     Ok(())
 }
 
@@ -208,7 +210,8 @@ fn run<B: train::Base>(
     points: usize,
     (forget, retain): (usize, usize),
     own: &[String],
-    monitor: &dyn Monitor,
+    progress: &dyn Progress,
+    after_epoch: AfterEpoch,
 ) -> Result<()> {
     let fit = &task.splits.fit;
     let labels = task.labels()?;
@@ -223,9 +226,11 @@ fn run<B: train::Base>(
 
     let per_epoch = fit.retain.rows.len().div_ceil(retain);
     let steps = settings.epochs * per_epoch;
-    let schedule = Schedule { rate: settings.learning_rate, warm_up: per_epoch.min(steps / 10), steps };
-    monitor.begin("unlearning", steps);
+    let schedule =
+        Schedule { rate: settings.learning_rate, warm_up: per_epoch.min(steps / 10), steps };
+    progress.begin("unlearning", steps);
     for step in 0..steps {
+        go_on(progress)?;
         let mut rows = fill(forget_rows.take(forget, fixed), forget, fixed);
         let count = rows.len();
         rows.extend(fill(retain_rows.take(retain, fixed), retain, fixed));
@@ -241,7 +246,8 @@ fn run<B: train::Base>(
             let mut losses = Vec::new();
             let mut parts_now = [0.0; 3];
             let (scores_f, scores_r) = split(&outputs[2 * points - 1]);
-            let scored = Scored { forget: scores_f, forget_labels, retain: scores_r, retain_labels };
+            let scored =
+                Scored { forget: scores_f, forget_labels, retain: scores_r, retain_labels };
             if let Some(base) = settings.base.loss(scored, &classes, &mut rng) {
                 parts_now[0] = number(&base);
                 losses.push(base);
@@ -270,14 +276,14 @@ fn run<B: train::Base>(
             (_, Base::None) => vec![("contrastive", contrast), ("cross-entropy", supervision)],
             _ => vec![("base", base), ("contrastive", contrast), ("cross-entropy", supervision)],
         };
-        monitor.step(&named);
+        progress.step(&named);
         if (step + 1) % per_epoch == 0
-            && monitor.epoch((step + 1) / per_epoch, &|| values(trainer, own))?
+            && after_epoch((step + 1) / per_epoch, &|| values(trainer, own))?
         {
             break;
         }
     }
-    monitor.end();
+    progress.end();
     Ok(())
 }
 

@@ -4,11 +4,13 @@
 mod base;
 mod batches;
 mod ec;
+mod remediate;
 mod retrain;
 mod task;
 
 pub use base::Base;
 pub use ec::{Auxiliaries, Ec, Method, Unlearning, unlearn};
+pub use remediate::{Remediation, Remedied, remediate};
 pub use retrain::{Recipe, retrain};
 pub use task::{Task, TaskRequest};
 
@@ -18,17 +20,22 @@ use std::collections::BTreeMap;
 pub type Parameters = BTreeMap<String, Vec<f32>>;
 
 /// Is told how a training goes.
-pub trait Monitor {
+pub trait Progress {
     /// A phase of `steps` steps begins.
     fn begin(&self, phase: &str, steps: usize);
-    /// A step is done; `losses` are named parts of its loss.
+    /// A step is done; `losses` are the named parts of its loss.
     fn step(&self, losses: &[(&str, f64)]);
     /// The phase is over.
     fn end(&self);
-    /// Looks at the parameters after an epoch, counted from 1; `true` ends the training.
-    ///
-    /// # Errors
-    /// Whatever looking at them led to, an interruption among them.
-    fn epoch(&self, epoch: usize, parameters: &dyn Fn() -> crate::Result<Parameters>)
-    -> crate::Result<bool>;
+    /// Whether somebody wants the training to stop at once.
+    fn interrupted(&self) -> bool;
+}
+
+/// Looks at the parameters after an epoch, counted from 1; `true` ends the training.
+pub type AfterEpoch<'a> =
+    &'a mut dyn FnMut(usize, &dyn Fn() -> crate::Result<Parameters>) -> crate::Result<bool>;
+
+/// Fails once an interruption was asked for.
+fn go_on(progress: &dyn Progress) -> crate::Result<()> {
+    if progress.interrupted() { Err(crate::Error::Interrupted) } else { Ok(()) }
 }

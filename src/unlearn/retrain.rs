@@ -4,7 +4,7 @@ use burn_backend::tensor::Device;
 
 use super::batches::Cycle;
 use super::task::Task;
-use super::{Monitor, Parameters};
+use super::{AfterEpoch, Parameters, Progress, go_on};
 use crate::onnx::{Graph, Role, fresh};
 use crate::train::{self, Optimizer, Program, Schedule, Trainer, cross_entropy};
 use crate::{Error, Result};
@@ -33,23 +33,23 @@ pub struct Recipe {
 /// Trains the task's graph from fresh weights on the retain samples; returns its parameters.
 ///
 /// # Errors
-/// When the graph can't be trained, training diverges, or the monitor fails.
+/// When the graph can't be trained, training diverges, is interrupted, or `after_epoch` fails.
 pub fn retrain<B: train::Base>(
     task: &Task,
     recipe: &Recipe,
     device: Device<B>,
-    monitor: &dyn Monitor,
+    progress: &dyn Progress,
+    after_epoch: AfterEpoch,
 ) -> Result<Parameters> {
     let trainable = task.trainable()?;
     let running = |role| matches!(role, Role::RunningMean | Role::RunningVariance);
-    let names: Vec<String> = trainable.iter().map(|t| t.name.clone()).collect();
-    let moved: Vec<String> =
-        trainable.iter().filter(|t| !running(t.role)).map(|t| t.name.clone()).collect();
+    let names: Vec<String> = trainable.iter().map(|(name, _)| name.clone()).collect();
+    let moved = trainable.into_iter().filter(|(_, role)| !running(*role));
+    let moved: Vec<String> = moved.map(|(name, _)| name).collect();
     let scores = task.logits()?;
     let model = crate::onnx::with_outputs(task.model.clone(), &[scores.clone()]);
     let program = Program::new(&model)?;
-    let mut trainer =
-        Trainer::<B>::new(&program, &[scores], &names, device, recipe.optimizer)?;
+    let mut trainer = Trainer::<B>::new(&program, &[scores], &names, device, recipe.optimizer)?;
     trainer.set_values(&fresh(&Graph::new(&task.model)?, task.seed)?);
     trainer.train_only(&moved, recipe.optimizer);
     trainer.clip = recipe.clip;
@@ -74,8 +74,9 @@ pub fn retrain<B: train::Base>(
     let steps = recipe.epochs * per_epoch;
     let warm_up = (steps as f64 * recipe.warm_up) as usize;
     let schedule = Schedule { rate: recipe.learning_rate, warm_up, steps };
-    monitor.begin("retraining", steps);
+    progress.begin("retraining", steps);
     for step in 0..steps {
+        go_on(progress)?;
         let rows = cycle.take(size, fixed);
         let labels: Vec<usize> = rows.iter().map(|&r| labels[r]).collect();
         let loss = trainer.step(task.batch(&rows)?, schedule.at(step), |outputs| {
@@ -83,13 +84,12 @@ pub fn retrain<B: train::Base>(
             let (rows, values) = (scores.shape()[0], scores.len());
             cross_entropy(scores.reshape(&[rows, values / rows]), &labels)
         })?;
-        monitor.step(&[("cross-entropy", loss)]);
-        if (step + 1) % per_epoch == 0
-            && monitor.epoch((step + 1) / per_epoch, &|| trainer.values())?
+        progress.step(&[("cross-entropy", loss)]);
+        if (step + 1) % per_epoch == 0 && after_epoch((step + 1) / per_epoch, &|| trainer.values())?
         {
             break;
         }
     }
-    monitor.end();
+    progress.end();
     trainer.values()
 }

@@ -6,7 +6,7 @@ use crate::activations::{Source, batch_size, find_taps};
 use crate::compare::Samples;
 use crate::data::{Data, InputSpec, Splits};
 use crate::onnx::{
-    Graph, Head, Model, Point, Selection, Supervision, Trainable, choose_layers, logits, trainable,
+    Graph, Head, Model, Point, Role, Selection, Supervision, choose_layers, logits, trainable,
     with_supervision,
 };
 use crate::runtime::{Batch, Runtime, RuntimeOptions};
@@ -94,13 +94,15 @@ impl Task {
         source.feeds(self.splits.fit.retain.part, &self.inputs, rows)
     }
 
-    /// The initializers that training moves.
+    /// The initializers that training moves, with what they are to their readers.
     ///
     /// # Errors
     /// When the head's weight is not among them: then nothing could be learned.
-    pub fn trainable(&self) -> Result<Vec<Trainable>> {
-        let found = trainable(&Graph::new(&self.model)?);
-        if !found.iter().any(|t| t.name == self.head.weight_name) {
+    pub fn trainable(&self) -> Result<Vec<(String, Role)>> {
+        let graph = Graph::new(&self.model)?;
+        let found: Vec<(String, Role)> =
+            trainable(&graph).iter().map(|t| (t.name.to_owned(), t.role)).collect();
+        if !found.iter().any(|(name, _)| *name == self.head.weight_name) {
             return Err(Error::file(
                 self.model.path(),
                 format!("the classifier's weight \"{}\" can't be trained", self.head.weight_name),

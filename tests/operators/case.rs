@@ -236,7 +236,12 @@ impl Case {
 
     /// The model of this one node.
     pub fn model(&self) -> Model {
-        self.build(self.node())
+        self.typed_model(&vec![DataType::FLOAT; self.outputs])
+    }
+
+    /// The model with outputs declared as of `types`; ONNX Runtime refuses wrong ones.
+    pub fn typed_model(&self, types: &[DataType]) -> Model {
+        self.build(vec![self.node()], types)
     }
 
     /// The model with every output cast to float, as sessions give floats only.
@@ -260,7 +265,7 @@ impl Case {
             });
         }
         nodes.insert(0, node);
-        self.build_nodes(nodes)
+        self.build(nodes, &vec![DataType::FLOAT; self.outputs])
     }
 
     fn node(&self) -> NodeProto {
@@ -277,22 +282,19 @@ impl Case {
         }
     }
 
-    fn build(&self, node: NodeProto) -> Model {
-        self.build_nodes(vec![node])
-    }
-
-    fn build_nodes(&self, node: Vec<NodeProto>) -> Model {
+    fn build(&self, node: Vec<NodeProto>, types: &[DataType]) -> Model {
         let (stored_ones, fed): (Vec<_>, Vec<_>) =
             self.named().partition(|(_, operand)| operand.role == Role::Stored);
         let graph = GraphProto {
             name: Some("one node".into()),
             node,
             initializer: stored_ones.iter().map(|(n, o)| stored(n, &o.shape, &o.data)).collect(),
-            input: fed.iter().map(|(n, o)| declared(n, Some(&o.shape), &o.data)).collect(),
+            input: fed.iter().map(|(n, o)| declared(n, Some(&o.shape), element(&o.data))).collect(),
             output: self
                 .output_names()
                 .iter()
-                .map(|name| declared(name, None, &Data::Float(Vec::new())))
+                .zip(types)
+                .map(|(name, &kind)| declared(name, None, kind))
                 .collect(),
             ..Default::default()
         };
@@ -308,11 +310,11 @@ impl Case {
     }
 }
 
-fn element(data: &Data) -> i32 {
+fn element(data: &Data) -> DataType {
     match data {
-        Data::Float(_) => DataType::FLOAT.value(),
-        Data::Int(_) => DataType::INT64.value(),
-        Data::Bool(_) => DataType::BOOL.value(),
+        Data::Float(_) => DataType::FLOAT,
+        Data::Int(_) => DataType::INT64,
+        Data::Bool(_) => DataType::BOOL,
     }
 }
 
@@ -320,7 +322,7 @@ fn stored(name: &str, shape: &[usize], data: &Data) -> TensorProto {
     let mut proto = TensorProto {
         name: Some(name.into()),
         dims: shape.iter().map(|&n| n as i64).collect(),
-        data_type: Some(element(data)),
+        data_type: Some(element(data).value()),
         ..Default::default()
     };
     match data {
@@ -331,7 +333,7 @@ fn stored(name: &str, shape: &[usize], data: &Data) -> TensorProto {
     proto
 }
 
-fn declared(name: &str, shape: Option<&[usize]>, data: &Data) -> ValueInfoProto {
+fn declared(name: &str, shape: Option<&[usize]>, kind: DataType) -> ValueInfoProto {
     let dimension = |&n: &usize| {
         let value = tensor_shape_proto::dimension::Value::DimValue(n as i64);
         tensor_shape_proto::Dimension { value: Some(value), ..Default::default() }
@@ -341,15 +343,15 @@ fn declared(name: &str, shape: Option<&[usize]>, data: &Data) -> ValueInfoProto 
         ..Default::default()
     });
     let tensor = type_proto::Tensor {
-        elem_type: Some(element(data)),
+        elem_type: Some(kind.value()),
         shape: shape.into(),
         ..Default::default()
     };
-    let kind =
+    let type_ =
         TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..Default::default() };
     ValueInfoProto {
         name: Some(name.into()),
-        type_: MessageField::some(kind),
+        type_: MessageField::some(type_),
         ..Default::default()
     }
 }

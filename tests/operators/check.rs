@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use burn_autodiff::Autodiff;
+use forget_audit::onnx::proto::onnx::tensor_proto::DataType;
 use forget_audit::runtime::{Batch, BatchValues, Device, Output, Runtime, RuntimeOptions, Session};
 use forget_audit::train::{
     BatchNorm, Bound, Cpu, Engine, Host, HostData, Program, Statistics, Tensor, Value, gradients_of,
@@ -60,6 +61,7 @@ pub fn compare(
             .map_err(|problem| format!("output {i}: {problem}"))?;
     }
 
+    types(runtime, model, &found)?;
     let checked = || case.named().filter(|(_, operand)| operand.role == Role::Checked);
     if checked().next().is_none() {
         return Ok(());
@@ -143,6 +145,27 @@ fn same(expected: &Output, found: Host) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Sees that the trainer's outputs are of the types that ONNX Runtime infers: it refuses models
+/// whose outputs are declared otherwise.
+fn types(runtime: &Runtime, case: &Case, found: &[Value<Cpu>]) -> Result<(), String> {
+    let possible = |value: &Value<Cpu>| match value {
+        Value::Host(Host { data: HostData::Int(_), .. }) => {
+            [DataType::INT64, DataType::INT32, DataType::UINT8]
+        }
+        Value::Host(Host { data: HostData::Bool(_), .. }) => [DataType::BOOL; 3],
+        _ => [DataType::FLOAT, DataType::DOUBLE, DataType::DOUBLE],
+    };
+    // Only casts give the rarer types, and they have one output.
+    let accepted = (0..3).any(|i| {
+        let types: Vec<DataType> = found.iter().map(|value| possible(value)[i]).collect();
+        runtime.plain_session(case.typed_model(&types)).is_ok()
+    });
+    match accepted {
+        true => Ok(()),
+        false => Err("the outputs are of other types than the runtime's".into()),
+    }
 }
 
 /// The trainer's gradients of `sum(weights * outputs)`.

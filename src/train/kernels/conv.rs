@@ -7,8 +7,9 @@
 //! its weight gradient `backward_weight(g, dy, x)`.
 
 use super::depthwise;
-use super::gather::{self, Problem, Side, backward_phases, forward_phases};
+use super::gather::{self, Problem, Side, collect_chunks};
 use super::geometry::Geometry;
+use super::tiles::Tiles;
 use super::weight_gradient;
 use rayon::prelude::*;
 
@@ -16,17 +17,21 @@ use rayon::prelude::*;
 /// kernel]` to `[batch, channels_out, output]`.
 #[must_use]
 pub fn forward(g: &Geometry, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+    if let Some((g, x)) = thinned(g, x) {
+        return forward(&g, &x, w, bias);
+    }
     if is_depthwise(g) {
         let planes = [g.pixels_in(), g.pixels_out()];
-        return depthwise::run(g, planes, |n| forward_phases(g, n), x, w, bias);
+        return depthwise::run(g, planes, |n| Tiles::forward(g, n), x, w, bias);
     }
     let (input, output) = sides(g);
     let problem = Problem {
         batch: g.batch,
         groups: g.groups,
+        window: g.taps(),
         from: input,
         to: output,
-        phases: &|samples| forward_phases(g, samples),
+        tiles: &|samples| Tiles::forward(g, samples),
     };
     gather::run(&problem, x, w, bias)
 }
@@ -36,15 +41,16 @@ pub fn forward(g: &Geometry, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<
 pub fn backward_input(g: &Geometry, w: &[f32], dy: &[f32]) -> Vec<f32> {
     if is_depthwise(g) {
         let planes = [g.pixels_out(), g.pixels_in()];
-        return depthwise::run(g, planes, |n| backward_phases(g, n), dy, w, None);
+        return depthwise::run(g, planes, |n| Tiles::backward(g, n), dy, w, None);
     }
     let (input, output) = sides(g);
     let problem = Problem {
         batch: g.batch,
         groups: g.groups,
+        window: g.taps(),
         from: output,
         to: input,
-        phases: &|samples| backward_phases(g, samples),
+        tiles: &|samples| Tiles::backward(g, samples),
     };
     gather::run(&problem, dy, w, None)
 }
@@ -54,6 +60,9 @@ pub fn backward_input(g: &Geometry, w: &[f32], dy: &[f32]) -> Vec<f32> {
 pub fn backward_weight(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     assert_eq!(x.len(), g.batch * g.channels_in * g.pixels_in());
     assert_eq!(dy.len(), g.batch * g.channels_out * g.pixels_out());
+    if let Some((g, x)) = thinned(g, x) {
+        return backward_weight(&g, &x, dy);
+    }
     if is_depthwise(g) {
         depthwise::backward_weight(g, x, dy)
     } else {
@@ -86,6 +95,27 @@ fn sum(values: &[f32]) -> f32 {
         }
     }
     parts.iter().sum::<f32>() + rest.iter().sum::<f32>()
+}
+
+/// For a strided 1x1 window without padding, the input pixels it reads and the
+/// plain convolution of these: most of `x` need not be rearranged.
+fn thinned(g: &Geometry, x: &[f32]) -> Option<(Geometry, Vec<f32>)> {
+    if g.taps() > 1 || g.stride == [1; 2] || g.pad_begin != [0; 2] || g.pad_end != [0; 2] {
+        return None;
+    }
+    let [height, width] = g.output();
+    let plane = height * width;
+    let read = collect_chunks(g.batch * g.channels_in * plane, plane, |i, to| {
+        let from = &x[i * g.pixels_in()..][..g.pixels_in()];
+        for (y, to) in to.chunks_exact_mut(width).enumerate() {
+            let from = &from[y * g.stride[0] * g.input[1]..];
+            for (to, from) in to.iter_mut().zip(from.iter().step_by(g.stride[1])) {
+                to.write(*from);
+            }
+        }
+    });
+    let plain = Geometry { input: [height, width], stride: [1; 2], ..g.clone() };
+    Some((plain, read))
 }
 
 /// Whether every channel is convolved by itself.
@@ -147,6 +177,8 @@ mod tests {
             same(geometry(4, [3, 64, 1], [9, 8], [3, 3])),
             same(geometry(9, [64, 70, 1], [4, 4], [3, 3])),
             same(geometry(2, [130, 33, 1], [5, 7], [3, 3])),
+            // Several blocks of rows in one piece of the weight gradient.
+            same(geometry(10, [40, 150, 1], [4, 4], [3, 3])),
             // Many blocks in one pass, several samples in one piece.
             geometry(17, [200, 16, 1], [3, 3], [1, 1]),
             strided(same(geometry(5, [66, 20, 1], [8, 7], [3, 3])), 2),

@@ -2,10 +2,11 @@
 //! of a vector are channels, so any window, stride and map size vectorises.
 
 use super::blocked::{Planes, block, unblock};
-use super::gather::{Phase, collect_chunks, samples_per_job};
+use super::gather::{collect_chunks, samples_per_job};
 use super::geometry::Geometry;
 use super::microkernel::{self, BLOCK, Lanewise, LanewiseOuter};
 use super::simd::LANES;
+use super::tiles::Tiles;
 use super::weight_gradient::pairs;
 use rayon::prelude::*;
 use std::cell::RefCell;
@@ -21,11 +22,11 @@ fn blocks(channels: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// The convolution from `source`, NCHW with `from` pixels per channel, to `to`
-/// pixels per channel, as `phases` for a number of samples list them.
+/// pixels per channel, as `tiles` for a number of samples list them.
 pub fn run(
     g: &Geometry,
     [from, to]: [usize; 2],
-    phases: impl Fn(usize) -> Vec<Phase>,
+    tiles: impl Fn(usize) -> Tiles,
     source: &[f32],
     weight: &[f32],
     bias: Option<&[f32]>,
@@ -34,12 +35,12 @@ pub fn run(
     assert_eq!(source.len(), batch * all * from);
     assert_eq!(weight.len(), all * taps);
     let samples = samples_per_job(batch, from.max(to));
-    let whole = phases(samples);
-    let rest = phases(batch % samples);
+    let whole = tiles(samples);
+    let rest = tiles(batch % samples);
     collect_chunks(batch * all * to, samples * all * to, |job, out| {
         let source = &source[job * samples * all * from..];
         let here = samples.min(batch - job * samples);
-        let phases = if here == samples { &whole } else { &rest };
+        let tiles = if here == samples { &whole } else { &rest };
         SCRATCH.with_borrow_mut(|[pixels, result]| {
             for (first, channels) in blocks(all) {
                 let read = Planes { all, first, channels, plane: from, samples: here };
@@ -49,9 +50,7 @@ pub fn run(
                     result.resize(written.len(), 0.0);
                 }
                 let weight = &weight[first * taps..][..channels * taps];
-                for phase in phases {
-                    run_phase(phase, channels, weight, taps, pixels, result);
-                }
+                run_block(tiles, channels, weight, taps, pixels, result);
                 let bias = bias.map(|b| &b[first..][..channels]);
                 unblock(written, result, bias, out);
             }
@@ -59,31 +58,24 @@ pub fn run(
     })
 }
 
-/// One phase of one block of channels; `weight` is `[channel][tap]`.
-fn run_phase(
-    phase: &Phase,
+/// One block of channels; `weight` is `[channel][window position]`.
+fn run_block(
+    tiles: &Tiles,
     channels: usize,
     weight: &[f32],
-    taps: usize,
+    window: usize,
     pixels: &[f32],
     result: &mut [f32],
 ) {
     let lanes = channels.next_multiple_of(LANES);
-    let mut weights = vec![0.0; phase.taps.len() * lanes];
-    for (&tap, weights) in phase.taps.iter().zip(weights.chunks_exact_mut(lanes)) {
-        for (lane, weight) in weights.iter_mut().zip(weight.chunks_exact(taps)) {
-            *lane = weight[tap];
+    let mut weights = vec![0.0; window * lanes];
+    for (c, weight) in weight.chunks_exact(window).enumerate() {
+        for (position, weight) in weight.iter().enumerate() {
+            weights[position * lanes + c] = *weight;
         }
     }
-    let taps = phase.taps.len();
-    for (tile, &rows) in phase.to.iter().enumerate() {
-        let work = Lanewise {
-            source: pixels,
-            lanes,
-            taps: &phase.from[tile * taps..][..taps],
-            weights: &weights,
-            rows,
-        };
+    for tile in tiles.iter() {
+        let work = Lanewise { source: pixels, lanes, tile, weights: &weights };
         microkernel::lanewise(&work, result);
     }
 }
@@ -93,8 +85,8 @@ pub fn backward_weight(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (all, taps) = (g.channels_in, g.taps());
     let [from, to] = [g.pixels_in(), g.pixels_out()];
     let samples = samples_per_job(g.batch, from.max(to));
-    let whole = pairs(g, samples);
-    let rest = pairs(g, g.batch % samples);
+    let whole = pairs(g, samples, false);
+    let rest = pairs(g, g.batch % samples, false);
     let work: Vec<_> = blocks(all).collect();
     // One piece of work per block: a block's samples are summed in order.
     let sums: Vec<Vec<f32>> = work

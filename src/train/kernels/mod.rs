@@ -15,10 +15,12 @@ mod microkernel;
 mod normalize;
 mod pool;
 mod simd;
+mod tiles;
 mod transpose;
 mod weight_gradient;
 
 pub use geometry::Geometry;
+pub use pool::Pool;
 
 /// What a backend runs for the heavy operations. The defaults are burn's convolutions, and for
 /// pooling the CPU's kernels on data that are read back.
@@ -65,45 +67,40 @@ pub trait Kernels: Backend {
         Self::float_reshape(sums, Shape::from(vec![geometry.channels_out]))
     }
 
-    /// The largest value of each window, and where in its channel's map it lies.
-    fn max_pool(geometry: &Geometry, x: FloatTensor<Self>) -> (FloatTensor<Self>, Vec<u32>) {
+    /// The largest value of each window, and where in its map it lies. `x` is `[planes, pixels]`.
+    fn max_pool(pool: &Pool, x: FloatTensor<Self>) -> (FloatTensor<Self>, Vec<u32>) {
         let device = x.device();
-        let (values, places) = pool::max_forward(geometry, &values::<Self>(x));
-        (tensor::<Self>(values, geometry.output_shape(), &device), places)
+        let (values, places) = pool::max_forward(pool, &values::<Self>(x));
+        (planes::<Self>(values, pool, &device), places)
     }
 
     /// The gradient of [`Kernels::max_pool`].
     fn max_pool_input(
-        geometry: &Geometry,
+        pool: &Pool,
         places: &[u32],
         gradient: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         let device = gradient.device();
-        let values = pool::max_backward(geometry, places, &values::<Self>(gradient));
-        tensor::<Self>(values, geometry.input_shape(), &device)
+        let values = pool::max_backward(pool, places, &values::<Self>(gradient));
+        planes::<Self>(values, pool, &device)
     }
 
-    /// The mean of each window; what lies within `padded`, the extent of the input with its
-    /// padding, counts as zeros, or without it padding does not count.
-    fn average_pool(
-        geometry: &Geometry,
-        padded: Option<[usize; 2]>,
-        x: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
+    /// The mean of each window; padding counts as zeros or not at all. `x` is `[planes, pixels]`.
+    fn average_pool(pool: &Pool, count_padding: bool, x: FloatTensor<Self>) -> FloatTensor<Self> {
         let device = x.device();
-        let values = pool::average_forward(geometry, &values::<Self>(x), padded);
-        tensor::<Self>(values, geometry.output_shape(), &device)
+        let values = pool::average_forward(pool, count_padding, &values::<Self>(x));
+        planes::<Self>(values, pool, &device)
     }
 
     /// The gradient of [`Kernels::average_pool`].
     fn average_pool_input(
-        geometry: &Geometry,
-        padded: Option<[usize; 2]>,
+        pool: &Pool,
+        count_padding: bool,
         gradient: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         let device = gradient.device();
-        let values = pool::average_backward(geometry, &values::<Self>(gradient), padded);
-        tensor::<Self>(values, geometry.input_shape(), &device)
+        let values = pool::average_backward(pool, count_padding, &values::<Self>(gradient));
+        planes::<Self>(values, pool, &device)
     }
 
     /// Each row of `x` (`[rows, columns]`) with mean 0 and variance 1: `(x - mean) * r`,
@@ -142,8 +139,9 @@ fn values<B: Backend>(tensor: FloatTensor<B>) -> Vec<f32> {
     data.try_into_vec().expect("float tensors hold f32")
 }
 
-fn tensor<B: Backend>(values: Vec<f32>, shape: [usize; 4], device: &Device<B>) -> FloatTensor<B> {
-    B::float_from_data(TensorData::new(values, Shape::from(shape.to_vec())), device)
+fn planes<B: Backend>(values: Vec<f32>, pool: &Pool, device: &Device<B>) -> FloatTensor<B> {
+    let shape = vec![pool.planes, values.len() / pool.planes.max(1)];
+    B::float_from_data(TensorData::new(values, Shape::from(shape)), device)
 }
 
 #[cfg(feature = "cuda")]

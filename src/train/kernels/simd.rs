@@ -198,10 +198,14 @@ pub unsafe fn dispatch(kernel: &impl Kernel, out: *mut f32) {
                 return avx2(kernel, out);
             }
         }
-        // One vector at a time: these sets have half the registers or fewer.
-        for from in (0..kernel.lanes()).step_by(LANES) {
-            kernel.run::<[f32; LANES], 1>(from, out);
-        }
+        portable(kernel, out);
+    }
+}
+
+/// One vector at a time: a set like this has half the registers or fewer.
+unsafe fn portable(kernel: &impl Kernel, out: *mut f32) {
+    for from in (0..kernel.lanes()).step_by(LANES) {
+        unsafe { kernel.run::<[f32; LANES], 1>(from, out) }
     }
 }
 
@@ -226,4 +230,31 @@ unsafe fn avx2<K: Kernel>(kernel: &K, out: *mut f32) {
     for from in (0..kernel.lanes()).step_by(LANES) {
         unsafe { kernel.run::<[std::arch::x86_64::__m256; 2], 1>(from, out) }
     }
+}
+
+/// Asserts that all instruction sets of this machine fill `len` zeros alike, up
+/// to the rounding of fused products (sums here are of at most 100 products of
+/// values below 1).
+///
+/// # Safety
+/// `len` must be what the kernel asks of `out`.
+#[cfg(test)]
+pub unsafe fn assert_sets_agree(kernel: &impl Kernel, len: usize) {
+    let mut want = vec![0.0; len];
+    unsafe { portable(kernel, want.as_mut_ptr()) };
+    assert!(want.iter().any(|&v| v != 0.0));
+    let close = |got: &[f32]| {
+        for (got, want) in got.iter().zip(&want) {
+            assert!((got - want).abs() < 1e-5, "{got} for {want}");
+        }
+    };
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        let mut got = vec![0.0; len];
+        unsafe { avx2(kernel, got.as_mut_ptr()) };
+        close(&got);
+    }
+    let mut got = vec![0.0; len];
+    unsafe { dispatch(kernel, got.as_mut_ptr()) };
+    close(&got);
 }

@@ -45,6 +45,13 @@ impl Kernel for Transpose<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector, const VECTORS: usize>(&self, _: usize, out: *mut f32) {
+        if self.columns == 1 && self.bias.is_none() {
+            // One value a vector is no use.
+            for row in 0..self.rows {
+                unsafe { *out.add(row) = *self.from.as_ptr().add(row * self.pitch) }
+            }
+            return;
+        }
         for column in (0..self.columns).step_by(LANES) {
             let width = LANES.min(self.columns - column);
             let bias = match self.bias {
@@ -93,12 +100,14 @@ mod tests {
 
     #[test]
     fn all_sizes_and_offsets() {
-        for (rows, columns) in [(1, 1), (16, 16), (5, 40), (33, 17), (16, 3), (48, 32)] {
+        for (rows, columns) in [(2, 1), (16, 16), (5, 40), (33, 17), (16, 3), (48, 32)] {
             let (pitch, pitch_out) = (columns + 2, rows + 3);
             let from: Vec<f32> = (0..rows * pitch).map(|i| i as f32).collect();
             let bias: Vec<f32> = (0..columns).map(|i| 0.5 * i as f32).collect();
             let work =
                 Transpose { from: &from, pitch, rows, columns, pitch_out, bias: Some(&bias) };
+            // SAFETY: the length is as `transpose` asserts.
+            unsafe { super::simd::assert_sets_agree(&work, columns * pitch_out) };
             let mut out = vec![MaybeUninit::new(-1.0); columns * pitch_out];
             transpose_to_uninit(&work, &mut out);
             for (i, out) in out.iter().enumerate() {

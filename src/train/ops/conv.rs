@@ -40,7 +40,7 @@ pub fn conv<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
         let problem = format!("a window of {:?} on data of {:?}", window.kernel, x.shape());
         return Err(node.invalid(problem));
     }
-    check_size(node, &geometry)?;
+    check_sizes(node, &geometry)?;
     let bias = bias(call, out)?;
     let dimensions = window.dimensions;
     let (x, w) = (x.reshape(&geometry.input_shape()), w.reshape(&geometry.weight_shape()));
@@ -87,7 +87,7 @@ pub fn conv_transpose<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
         let problem = format!("output padding or shape that {:?} does not lead to", x.shape());
         return Err(node.invalid(problem));
     }
-    check_size(node, &geometry)?;
+    check_sizes(node, &geometry)?;
     let bias = bias(call, out)?;
     let (x, w) = (x.reshape(&geometry.output_shape()), w.reshape(&geometry.weight_shape()));
     let shape = spatial(geometry.input_shape(), window.dimensions);
@@ -106,6 +106,11 @@ fn read<E: Engine>(node: &Node, x: &Tensor<E>, w: &Tensor<E>) -> Result<Window> 
         return Err(node.invalid(problem));
     }
     Window::read(node, &x.shape(), Some(&w.shape()[2..]))
+}
+
+fn check_sizes(node: &Node, g: &Geometry) -> Result<()> {
+    check_size(node, [g.batch, g.channels_in, g.padded(0), g.padded(1)])?;
+    check_size(node, g.output_shape())
 }
 
 fn groups(node: &Node) -> Result<usize> {

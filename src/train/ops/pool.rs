@@ -8,7 +8,7 @@ use super::window::{Window, check_size, planar, spatial};
 use crate::Result;
 use crate::train::call::Call;
 use crate::train::engine::{Base, Context, Engine, Operation};
-use crate::train::kernels::Geometry;
+use crate::train::kernels::Pool;
 use crate::train::node::Node;
 use crate::train::value::Value;
 
@@ -24,19 +24,19 @@ pub fn max<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
         return Err(node.unsupported("column-major storage_order"));
     }
     let x = call.tensor_of_rank(0, 3)?;
-    let (geometry, _, shape) = geometry(node, &x.shape())?;
-    let x = x.reshape(&geometry.input_shape());
-    call.one(x.map(|t| E::apply(&MaxPool { geometry }, [t])).reshape(&shape))
+    let (pool, shape) = windows(node, &x.shape())?;
+    let x = x.reshape(&[pool.planes, pool.input[0] * pool.input[1]]);
+    call.one(x.map(|t| E::apply(&MaxPool { pool }, [t])).reshape(&shape))
 }
 
 /// The mean of each window.
 pub fn average<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
     let node = call.node;
     let x = call.tensor_of_rank(0, 3)?;
-    let (geometry, padded, shape) = geometry(node, &x.shape())?;
-    let padded = (node.int("count_include_pad", 0) != 0).then_some(padded);
-    let x = x.reshape(&geometry.input_shape());
-    let operation = AveragePool { geometry, padded };
+    let (pool, shape) = windows(node, &x.shape())?;
+    let count_padding = node.int("count_include_pad", 0) != 0;
+    let x = x.reshape(&[pool.planes, pool.input[0] * pool.input[1]]);
+    let operation = AveragePool { pool, count_padding };
     call.one(x.map(|t| E::apply(&operation, [t])).reshape(&shape))
 }
 
@@ -57,54 +57,55 @@ pub fn global_max<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
     call.one(flat.reshape(&reduced))
 }
 
-/// The windows of a pooling node on data of `shape`, the extent of the data with the padding that
-/// the node asks for, and the shape of its output.
-fn geometry(node: &Node, shape: &[usize]) -> Result<(Geometry, [usize; 2], Vec<usize>)> {
+/// The windows of a pooling node on data of `shape`, and the shape of its output.
+fn windows(node: &Node, shape: &[usize]) -> Result<(Pool, Vec<usize>)> {
     let mut window = Window::read(node, shape, None)?;
     let [batch, channels, height, width] = planar(shape);
-    window.pad_for([height, width]);
-    let mut geometry = Geometry {
-        batch,
-        channels_in: channels,
-        channels_out: channels,
-        groups: channels,
-        input: [height, width],
+    let input = [height, width];
+    if shape.contains(&0) {
+        return Err(node.invalid(format!("data of shape {shape:?}")));
+    }
+    window.pad_for(input);
+    let padded = [0, 1].map(|a| input[a] + window.pad_begin[a] + window.pad_end[a]);
+    check_size(node, [batch, channels, padded[0], padded[1]])?;
+    let mut output = [0; 2];
+    for a in 0..2 {
+        let Some(rest) = padded[a].checked_sub(window.extent(a)) else {
+            let problem = format!("a window of {:?} on data of {shape:?}", window.kernel);
+            return Err(node.invalid(problem));
+        };
+        let stride = window.stride[a];
+        output[a] = rest / stride + 1;
+        // One window more, unless it would start in the padding at the end.
+        let starts_inside = output[a] * stride < input[a] + window.pad_begin[a];
+        if node.int("ceil_mode", 0) != 0 && rest % stride != 0 && starts_inside {
+            output[a] += 1;
+        }
+    }
+    let pool = Pool {
+        planes: batch * channels,
+        input,
+        output,
         kernel: window.kernel,
         stride: window.stride,
         dilation: window.dilation,
         pad_begin: window.pad_begin,
         pad_end: window.pad_end,
     };
-    let padded = [0, 1].map(|a| geometry.padded(a));
-    for a in 0..2 {
-        let Some(rest) = geometry.padded(a).checked_sub(window.extent(a)) else {
-            let problem = format!("a window of {:?} on data of {shape:?}", window.kernel);
-            return Err(node.invalid(problem));
-        };
-        let overhang = rest % window.stride[a];
-        if node.int("ceil_mode", 0) != 0 && overhang != 0 {
-            // One window more, unless it would start in the padding at the end.
-            let start = rest - overhang + window.stride[a];
-            if start < geometry.input[a] + geometry.pad_begin[a] {
-                geometry.pad_end[a] += window.stride[a] - overhang;
-            }
-        }
-    }
-    check_size(node, &geometry)?;
-    let shape = spatial(geometry.output_shape(), window.dimensions);
-    Ok((geometry, padded, shape))
+    check_size(node, [batch, channels, output[0], output[1]])?;
+    Ok((pool, spatial([batch, channels, output[0], output[1]], window.dimensions)))
 }
 
 #[derive(Clone, Debug)]
 struct MaxPool {
-    geometry: Geometry,
+    pool: Pool,
 }
 
 impl Operation<1> for MaxPool {
     type Saved = Arc<Vec<u32>>;
 
     fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, Self::Saved) {
-        let (y, places) = B::max_pool(&self.geometry, x);
+        let (y, places) = B::max_pool(&self.pool, x);
         (y, Arc::new(places))
     }
 
@@ -114,21 +115,21 @@ impl Operation<1> for MaxPool {
         gradient: FloatTensor<B>,
         _needed: [bool; 1],
     ) -> [Option<FloatTensor<B>>; 1] {
-        [Some(B::max_pool_input(&self.geometry, &context.saved, gradient))]
+        [Some(B::max_pool_input(&self.pool, &context.saved, gradient))]
     }
 }
 
 #[derive(Clone, Debug)]
 struct AveragePool {
-    geometry: Geometry,
-    padded: Option<[usize; 2]>,
+    pool: Pool,
+    count_padding: bool,
 }
 
 impl Operation<1> for AveragePool {
     type Saved = ();
 
     fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, ()) {
-        (B::average_pool(&self.geometry, self.padded, x), ())
+        (B::average_pool(&self.pool, self.count_padding, x), ())
     }
 
     fn backward<B: Base>(
@@ -137,6 +138,6 @@ impl Operation<1> for AveragePool {
         gradient: FloatTensor<B>,
         _needed: [bool; 1],
     ) -> [Option<FloatTensor<B>>; 1] {
-        [Some(B::average_pool_input(&self.geometry, self.padded, gradient))]
+        [Some(B::average_pool_input(&self.pool, self.count_padding, gradient))]
     }
 }

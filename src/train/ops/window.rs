@@ -1,7 +1,6 @@
 //! The windows of convolutions and pooling, in one and two dimensions, as ONNX writes them.
 
 use crate::Result;
-use crate::train::kernels::Geometry;
 use crate::train::node::Node;
 
 /// Kernel, step and padding of a node, as `[height, width]`; in one dimension the height is 1.
@@ -115,13 +114,9 @@ pub fn halves(total: usize, same: Same) -> (usize, usize) {
     }
 }
 
-/// Refuses windows whose padded input or output is too large for memory.
-pub fn check_size(node: &Node, g: &Geometry) -> Result<()> {
-    let check = |channels: usize, [height, width]: [usize; 2]| {
-        node.shape(&[g.batch, channels, height, width].map(|n| n as i64)).map(drop)
-    };
-    check(g.channels_in, [g.padded(0), g.padded(1)])?;
-    check(g.channels_out, g.output())
+/// Refuses data with their padding, or an output, that are too large for memory.
+pub fn check_size(node: &Node, shape: [usize; 4]) -> Result<()> {
+    node.shape(&shape.map(|n| n as i64)).map(drop)
 }
 
 /// Beyond any window; products of a few of them fit 64 bits.

@@ -1,0 +1,208 @@
+//! `audit remediate`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use forget_audit::Result;
+use forget_audit::compare::Request;
+use forget_audit::report::remedy;
+use forget_audit::train::Cpu;
+use forget_audit::unlearn::{Auxiliaries, Base, Ec, Method, Remediation, Unlearning, remediate};
+use forget_audit::verdict::Policy;
+
+use super::data::DataArguments;
+use super::exit::Exit;
+use super::options::{DisplayArguments, RuntimeArguments, layers, size};
+use super::output::print;
+use super::progress::Bars;
+use super::training::{TrainingBars, check_output};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The model before unlearning (ONNX)
+    original: PathBuf,
+    /// The model after unlearning (ONNX)
+    unlearned: PathBuf,
+    /// Where the repaired model goes
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// A model retrained from fresh weights without the forget set; `audit retrain` makes one
+    #[arg(long, value_name = "MODEL")]
+    reference: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArguments,
+    #[command(flatten)]
+    training: TrainingArguments,
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+    #[command(flatten)]
+    display: DisplayArguments,
+}
+
+/// How a model unlearns.
+#[derive(Args)]
+#[command(next_help_heading = "Unlearning")]
+pub struct TrainingArguments {
+    /// ec: contrastive unlearning on several layers; none: the base method alone
+    #[arg(long, value_enum, default_value_t = MethodName::Ec)]
+    method: MethodName,
+    /// What acts on the outputs beside it
+    #[arg(long, value_enum, default_value_t = BaseName::None)]
+    base: BaseName,
+    /// Start from the original, not from the unlearned model
+    #[arg(long = "from", value_enum, default_value_t = Start::Unlearned)]
+    start: Start,
+    /// Layers to supervise: names and globs, separated by commas [default: chosen from the graph]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    layers: Vec<String>,
+    /// Passes over the retain samples
+    #[arg(long, default_value_t = 15)]
+    epochs: usize,
+    /// The largest step size; it rises at first, then falls along half a cosine
+    #[arg(long, default_value_t = 1e-2)]
+    learning_rate: f64,
+    /// Momentum
+    #[arg(long, default_value_t = 0.9)]
+    momentum: f64,
+    /// Weight decay
+    #[arg(long, default_value_t = 0.0)]
+    weight_decay: f64,
+    /// Longer gradients are scaled down to this length
+    #[arg(long, default_value_t = 1.0)]
+    clip: f64,
+    /// Retain samples a step
+    #[arg(long, default_value_t = 64, value_parser = size)]
+    batch_size: usize,
+    /// Forget samples a step
+    #[arg(long, default_value_t = 32, value_parser = size)]
+    forget_batch_size: usize,
+    /// Audit every so many epochs and stop once the verdict is `erased`; 0 for never
+    #[arg(long, default_value_t = 5)]
+    audit_every: usize,
+    /// Retain share of neg-grad
+    #[arg(long, default_value_t = 0.95)]
+    neg_grad_retain: f64,
+    /// Temperature of EC's contrastive loss
+    #[arg(long, default_value_t = 0.5, help_heading = "EC")]
+    temperature: f64,
+    /// Weight of EC's contrastive loss
+    #[arg(long, default_value_t = 1.0, help_heading = "EC")]
+    contrast: f64,
+    /// Weight of EC's cross-entropy on retain samples
+    #[arg(long, default_value_t = 1.0, help_heading = "EC")]
+    supervision: f64,
+    /// Features at the end of EC's auxiliary modules
+    #[arg(long, default_value_t = 64, value_parser = size, help_heading = "EC")]
+    dimension: usize,
+    /// Epochs of pre-training of the auxiliary modules
+    #[arg(long, default_value_t = 10, help_heading = "EC")]
+    pretraining: usize,
+    /// Whether the auxiliary modules stay as pre-trained or are trained along
+    #[arg(long, value_enum, default_value_t = AuxiliariesName::Frozen, help_heading = "EC")]
+    auxiliaries: AuxiliariesName,
+    /// Take the retain side of the contrastive loss as constant
+    #[arg(long, help_heading = "EC")]
+    detach_retain: bool,
+    /// Seed of every random draw
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum MethodName {
+    Ec,
+    None,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum BaseName {
+    None,
+    Finetune,
+    RandomLabel,
+    NegGrad,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Start {
+    Unlearned,
+    Original,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum AuxiliariesName {
+    Frozen,
+    Trained,
+}
+
+impl TrainingArguments {
+    /// As the library takes them.
+    pub fn unlearning(&self) -> Unlearning {
+        Unlearning {
+            method: match self.method {
+                MethodName::None => Method::BaseOnly,
+                MethodName::Ec => Method::Ec(Ec {
+                    selection: layers(&self.layers),
+                    temperature: self.temperature,
+                    contrast: self.contrast,
+                    supervision: self.supervision,
+                    dimension: self.dimension,
+                    pretraining: self.pretraining,
+                    auxiliaries: match self.auxiliaries {
+                        AuxiliariesName::Frozen => Auxiliaries::Frozen,
+                        AuxiliariesName::Trained => Auxiliaries::Trained,
+                    },
+                    detach_retain: self.detach_retain,
+                }),
+            },
+            base: match self.base {
+                BaseName::None => Base::None,
+                BaseName::Finetune => Base::FineTune,
+                BaseName::RandomLabel => Base::RandomLabel,
+                BaseName::NegGrad => Base::NegGrad { retain: self.neg_grad_retain },
+            },
+            epochs: self.epochs,
+            learning_rate: self.learning_rate,
+            momentum: self.momentum,
+            decay: self.weight_decay,
+            clip: self.clip,
+            retain_batch: self.batch_size,
+            forget_batch: self.forget_batch_size,
+        }
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<Exit> {
+    let (original, unlearned) = (&arguments.original, &arguments.unlearned);
+    let inputs = [Some(original), Some(unlearned), arguments.reference.as_ref()];
+    let inputs: Vec<&std::path::Path> = inputs.iter().flatten().map(|p| p.as_path()).collect();
+    check_output(&arguments.output, &inputs)?;
+    let training = &arguments.training;
+    let remediation = Remediation {
+        request: Request {
+            original: original.clone(),
+            unlearned: unlearned.clone(),
+            reference: arguments.reference.clone(),
+            samples: Some(arguments.data.required()?),
+            selection: layers(&training.layers),
+            batch_size: training.batch_size,
+            seed: training.seed,
+            runtime: arguments.runtime.options(),
+            policy: Policy::default(),
+        },
+        output: arguments.output.clone(),
+        from_original: training.start == Start::Original,
+        unlearning: training.unlearning(),
+        audit_every: training.audit_every,
+    };
+    let observer = Bars::new(arguments.display.quiet);
+    let progress = TrainingBars::new(arguments.display.quiet)?;
+    let remedied = remediate::<Cpu>(&remediation, Default::default(), &observer, &progress)?;
+    print(&remedy(&remedied.before, &remedied.after))?;
+    if !arguments.display.quiet {
+        eprintln!("trained for {} epochs: {}", remedied.epochs, arguments.output.display());
+    }
+    Ok(match remedied.after.verdict.label.passes() {
+        true => Exit::Passed,
+        false => Exit::Failed,
+    })
+}

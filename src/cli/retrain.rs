@@ -1,0 +1,109 @@
+//! `audit retrain`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use forget_audit::Result;
+use forget_audit::onnx::patched;
+use forget_audit::train::{Cpu, Optimizer};
+use forget_audit::unlearn::{Recipe, Task, TaskRequest, retrain};
+
+use super::data::DataArguments;
+use super::exit::Exit;
+use super::options::{DisplayArguments, RuntimeArguments, size};
+use super::training::{TrainingBars, check_output};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The model whose graph is trained anew (ONNX)
+    model: PathBuf,
+    /// Where the retrained model goes
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    data: DataArguments,
+    #[command(flatten)]
+    recipe: RecipeArguments,
+    /// Seed of the fresh weights and of the order of samples
+    #[arg(long, default_value_t = 0, help_heading = "Training")]
+    seed: u64,
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+    #[command(flatten)]
+    display: DisplayArguments,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Training")]
+struct RecipeArguments {
+    /// Passes over the retain samples
+    #[arg(long, default_value_t = 60)]
+    epochs: usize,
+    /// The largest step size; it rises at first, then falls along half a cosine
+    #[arg(long, default_value_t = 3e-3)]
+    learning_rate: f64,
+    /// adam, or sgd with --momentum
+    #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
+    optimizer: OptimizerName,
+    /// Momentum of sgd
+    #[arg(long, default_value_t = 0.9)]
+    momentum: f64,
+    /// Weight decay
+    #[arg(long, default_value_t = 1e-4)]
+    weight_decay: f64,
+    /// Longer gradients are scaled down to this length
+    #[arg(long, default_value_t = 1.0)]
+    clip: f64,
+    /// Samples a step
+    #[arg(long, default_value_t = 64, value_parser = size)]
+    batch_size: usize,
+    /// Share of all steps in which the step size rises
+    #[arg(long, default_value_t = 0.1)]
+    warm_up: f64,
+    /// Batch normalisation keeps the stored statistics, or learns them from the batches
+    #[arg(long, value_enum, default_value_t = BatchNormMode::Train)]
+    batch_norm: BatchNormMode,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OptimizerName {
+    Adam,
+    Sgd,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum BatchNormMode {
+    Train,
+    Frozen,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Exit> {
+    check_output(&arguments.output, &[&arguments.model])?;
+    let request = TaskRequest {
+        samples: arguments.data.required()?,
+        runtime: arguments.runtime.options(),
+        seed: arguments.seed,
+    };
+    let task = Task::open(&arguments.model, &request)?;
+    let given = &arguments.recipe;
+    let recipe = Recipe {
+        epochs: given.epochs,
+        learning_rate: given.learning_rate,
+        optimizer: match given.optimizer {
+            OptimizerName::Adam => Optimizer::Adam,
+            OptimizerName::Sgd => Optimizer::Sgd { momentum: given.momentum },
+        },
+        decay: given.weight_decay,
+        clip: given.clip,
+        batch: given.batch_size,
+        warm_up: given.warm_up,
+        train_batch_norm: given.batch_norm == BatchNormMode::Train,
+    };
+    let bars = TrainingBars::new(arguments.display.quiet)?;
+    let values = retrain::<Cpu>(&task, &recipe, Default::default(), &bars, &mut |_, _| Ok(false))?;
+    patched(&task.model, &values)?.write(&arguments.output)?;
+    if !arguments.display.quiet {
+        eprintln!("retrained: {}", arguments.output.display());
+    }
+    Ok(Exit::Passed)
+}

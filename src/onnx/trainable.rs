@@ -1,0 +1,239 @@
+//! Which tensors of a model were trained, and so may be trained again.
+//!
+//! ONNX doesn't say: an initializer may be a weight, the mean of the training set, an attention mask
+//! or a number in a formula. What reads it tells them apart.
+
+use std::collections::HashSet;
+
+use super::graph::{Constant, Graph};
+use super::proto::onnx::NodeProto;
+use super::role::{Role, role_of_input};
+use super::tensor::Tensor;
+
+/// A tensor of floating point that was trained: an initializer of the main graph or the value of a
+/// `Constant` node.
+#[derive(Clone, Copy)]
+pub struct Trainable<'a> {
+    /// The initializer's name, or that of the `Constant` node's output; one a tensor, however many
+    /// nodes read it.
+    pub name: &'a str,
+    /// What it is to its reader; to the first one, where several read it.
+    pub role: Role,
+    /// Shape, type (half precision too) and values.
+    pub tensor: Tensor<'a>,
+    /// The reader that gives it its role.
+    pub(super) reader: Reader<'a>,
+}
+
+impl Trainable<'_> {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.tensor.len().unwrap_or(0)
+    }
+
+    /// Whether it holds no values.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values in row-major order, rounded from `f64` where they are stored as such.
+    pub fn values(&self) -> Vec<f32> {
+        let values = self.tensor.floats().unwrap_or_default();
+        values.into_iter().map(|v| v as f32).collect()
+    }
+}
+
+/// A node that reads a constant, directly or through nodes that only rearrange it.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub node: &'a NodeProto,
+    /// The number of the input.
+    pub slot: usize,
+    /// Whether an odd number of `Transpose` nodes lies between.
+    pub transposed: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// What the node writes.
+    pub fn output(&self) -> &'a str {
+        &self.node.output[0]
+    }
+}
+
+/// The trained tensors of the main graph: initializers in file order, then `Constant` nodes.
+///
+/// These are what weighted operators, normalisations, PReLU and embedding look-ups read as weights,
+/// and tensors of two values and more that are added to, multiplied with or joined to activations.
+/// Of the latter those are left out that meet the input before any layer (a normalisation of the
+/// input, part of the graph), that hold infinities or look like a mask, and divisors that are whole
+/// numbers (the counts of an average pooling). Running statistics are listed with a role of their
+/// own, also where a file keeps one tensor for them and for something that is trained by gradient.
+///
+/// What is behind quantisation, integers and what only subgraphs read is not listed.
+pub fn trainable<'a>(graph: &Graph<'a>) -> Vec<Trainable<'a>> {
+    let constants = graph.float_constants();
+    let readers: Vec<Vec<Reader>> = constants.iter().map(|c| readers(graph, c.name)).collect();
+    let layers =
+        readers.iter().flatten().filter(|r| role_of_input(r.node.op_type(), r.slot).is_some());
+    let trained = behind(graph, layers.map(Reader::output).collect());
+    let mut found = Vec::new();
+    for (constant, readers) in constants.iter().zip(readers) {
+        let roles: Vec<(Role, Reader)> = readers
+            .into_iter()
+            .filter_map(|r| Some((role(graph, &trained, constant, &r)?, r)))
+            .collect();
+        // A gradient may make a variance negative: what serves as one is not trained as a scale.
+        let statistic =
+            roles.iter().find(|(r, _)| matches!(r, Role::RunningMean | Role::RunningVariance));
+        if let Some(&(role, reader)) = statistic.or(roles.first()) {
+            found.push(Trainable { name: constant.name, role, tensor: constant.tensor, reader });
+        }
+    }
+    found
+}
+
+/// All that read `name`, through nodes that rearrange it and through arithmetic among constants.
+fn readers<'a>(graph: &Graph<'a>, name: &'a str) -> Vec<Reader<'a>> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::from([name]);
+    let mut stack = vec![(name, false)];
+    while let Some((tensor, transposed)) = stack.pop() {
+        let mut nodes: Vec<&NodeProto> = graph.consumers(tensor).collect();
+        // A node that reads the tensor twice is listed twice.
+        nodes.dedup_by(|a, b| std::ptr::eq(*a, *b));
+        for node in nodes {
+            for (slot, _) in node.input.iter().enumerate().filter(|(_, n)| *n == tensor) {
+                let output = node.output[0].as_str();
+                let passes = rearranges(node.op_type()) && slot == 0
+                    || is_arithmetic(node.op_type()) && !graph.is_data(output);
+                if !passes {
+                    found.push(Reader { node, slot, transposed });
+                } else if seen.insert(output) {
+                    stack.push((output, transposed != (node.op_type() == "Transpose")));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Operators whose first input comes out with its values as they were. The older PyTorch exporter
+/// shares equal initializers through `Identity`.
+pub(super) fn rearranges(op: &str) -> bool {
+    matches!(
+        op,
+        "Identity"
+            | "Reshape"
+            | "Transpose"
+            | "Unsqueeze"
+            | "Squeeze"
+            | "Expand"
+            | "Cast"
+            | "Flatten"
+            | "Slice"
+    )
+}
+
+/// Operators that take weights in any place, and constants of formulas too.
+fn is_arithmetic(op: &str) -> bool {
+    matches!(op, "Add" | "Sub" | "Mul" | "Div" | "Sum" | "Concat")
+}
+
+/// `tensors` and all that is made from them.
+fn behind<'a>(graph: &Graph<'a>, mut tensors: HashSet<&'a str>) -> HashSet<&'a str> {
+    for &index in graph.order() {
+        let node = graph.node(index);
+        if node.input.iter().any(|n| tensors.contains(n.as_str())) {
+            tensors.extend(node.output.iter().map(String::as_str));
+        }
+    }
+    tensors
+}
+
+/// What `constant` is to `reader`; `None` where it was not trained. `trained` is what layers gave.
+fn role(
+    graph: &Graph,
+    trained: &HashSet<&str>,
+    constant: &Constant,
+    reader: &Reader,
+) -> Option<Role> {
+    let (node, slot, tensor) = (reader.node, reader.slot, constant.tensor);
+    let len = tensor.len()?;
+    // A single number is a weight only where its place says so, and where it has a shape.
+    if tensor.dims().is_empty() || len < if constant.is_node { 2 } else { 1 } {
+        return None;
+    }
+    let Some(role) = role_of_input(node.op_type(), slot) else {
+        let usable = is_arithmetic(node.op_type()) && len >= 2 && graph.is_data(reader.output());
+        return if usable { arithmetic_role(graph, trained, tensor, reader) } else { None };
+    };
+    let trained = match (node.op_type(), role) {
+        // A list of numbers is looked up in formulas; a table has rows.
+        (_, Role::Embedding) => tensor.dims().len() >= 2,
+        // A product of constants is a formula: the angles of rotary positions, say.
+        (_, Role::Weight) => graph.is_data(reader.output()),
+        // Group normalisation written out: ones and zeros here, the weights in Mul and Add behind.
+        ("InstanceNormalization", _) => {
+            graph.producer_node(&node.input[0]).is_none_or(|n| n.op_type() != "Reshape")
+        }
+        _ => true,
+    };
+    trained.then_some(role)
+}
+
+fn arithmetic_role(
+    graph: &Graph,
+    trained: &HashSet<&str>,
+    tensor: Tensor,
+    reader: &Reader,
+) -> Option<Role> {
+    let node = reader.node;
+    let meets_layers = node.input.iter().any(|n| trained.contains(n.as_str()) && graph.is_data(n));
+    if !meets_layers {
+        return None;
+    }
+    let values = tensor.floats()?;
+    if values.iter().any(|v| !v.is_finite()) || is_mask(&values) {
+        return None;
+    }
+    match node.op_type() {
+        "Concat" => Some(Role::Embedding),
+        "Mul" => Some(multiplier(graph, node)),
+        "Div" if reader.slot == 1 && values.iter().any(|v| v.fract() != 0.0) => {
+            Some(Role::Multiplier)
+        }
+        "Div" => None,
+        // One value a channel is a bias; a position embedding differs along two axes.
+        _ if tensor.dims().iter().filter(|&&d| d != 1).count() <= 1 => Some(Role::Bias),
+        _ => Some(Role::Embedding),
+    }
+}
+
+/// Two distinct values, one of them 0, the other so low that softmax makes nothing of it.
+fn is_mask(values: &[f64]) -> bool {
+    let other = values.iter().copied().find(|&v| v != 0.0);
+    let zeros = values.contains(&0.0);
+    zeros && other.is_some_and(|o| o <= -10.0 && values.iter().all(|&v| v == 0.0 || v == o))
+}
+
+/// The role of the constant that `node`, a `Mul`, multiplies by.
+fn multiplier(graph: &Graph, node: &NodeProto) -> Role {
+    let normalised = graph.data_inputs(node).iter().any(|n| is_normalised(graph, n));
+    if normalised { Role::NormScale } else { Role::Multiplier }
+}
+
+/// Whether `tensor` comes from a normalisation without a scale, or one written out: division by a
+/// root, or multiplication by the reciprocal of one.
+fn is_normalised(graph: &Graph, tensor: &str) -> bool {
+    let Some(node) = graph.producer_node(tensor) else { return false };
+    let made_by = |slot: usize, ops: &[&str]| {
+        let input = node.input.get(slot).and_then(|n| graph.producer_node(n));
+        input.is_some_and(|n| ops.contains(&n.op_type()))
+    };
+    match node.op_type() {
+        "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" => true,
+        "Div" => made_by(1, &["Sqrt"]),
+        "Mul" => (0..2).any(|slot| made_by(slot, &["Reciprocal"])),
+        op => rearranges(op) && is_normalised(graph, &node.input[0]),
+    }
+}

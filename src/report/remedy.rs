@@ -1,0 +1,89 @@
+//! Before and after a repair, side by side.
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::Report;
+use super::format::{number, short_layer};
+use crate::verdict::{Accuracy, LayerEvidence};
+
+/// How a repair changed what is measured: outputs, and per layer CKA, probe and few-shot accuracy
+/// on forget samples, each before, after, and for the reference where there is one.
+pub fn remedy(before: &Report, after: &Report) -> String {
+    let reference = before.models.reference.is_some();
+    let mut text = outputs(before, after);
+    text.push_str("\n\nOn forget samples, eval split:\n");
+    text.push_str(&layers(before, after, reference));
+    text.push_str(&format!(
+        "\n\nbefore: {}\nafter:  {}\n",
+        before.verdict.label.as_str(),
+        after.verdict.label.as_str()
+    ));
+    text
+}
+
+fn new_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+}
+
+fn outputs(before: &Report, after: &Report) -> String {
+    let mut table = new_table();
+    table.set_header(["accuracy on eval", "forget", "retain"]);
+    let mut row = |name: &str, accuracy: &Accuracy| {
+        let cells = [accuracy.forget_accuracy, accuracy.retain_accuracy].map(number);
+        table.add_row([name.to_owned()].into_iter().chain(cells));
+    };
+    if let (Some(before), Some(after)) = (&before.outputs, &after.outputs) {
+        row("original", &before.original.eval);
+        row("before", &before.unlearned.eval);
+        row("after", &after.unlearned.eval);
+        if let Some(reference) = &after.reference {
+            row("reference", &reference.eval);
+        }
+    }
+    table.to_string()
+}
+
+fn layers(before: &Report, after: &Report, reference: bool) -> String {
+    let mut table = new_table();
+    let mut header = vec!["layer".to_owned()];
+    for measure in ["CKA", "probe", "few-shot"] {
+        header.extend([format!("{measure} before"), "after".into()]);
+        if reference {
+            header.push("reference".into());
+        }
+    }
+    table.set_header(header);
+    for old in &before.layers {
+        let Some(new) = after.layers.iter().find(|l| l.name == old.name) else { continue };
+        let mut row = vec![short_layer(&old.name).to_owned()];
+        let measures: [fn(&LayerEvidence) -> [Option<f64>; 2]; 3] = [cka, probe, few_shot];
+        for measure in measures {
+            row.extend([measure(old)[0], measure(new)[0]].map(number));
+            if reference {
+                row.push(number(measure(new)[1]));
+            }
+        }
+        table.add_row(row);
+    }
+    table.to_string()
+}
+
+/// Debiased CKA with the original: of the unlearned model and of the reference.
+fn cka(layer: &LayerEvidence) -> [Option<f64>; 2] {
+    let reference = layer.cka_reference.as_ref().and_then(|c| c.forget.debiased);
+    [layer.cka.forget.debiased, reference]
+}
+
+fn probe(layer: &LayerEvidence) -> [Option<f64>; 2] {
+    let reference = layer.probe.reference.as_ref().and_then(|p| p.forget_accuracy);
+    [layer.probe.unlearned.forget_accuracy, reference]
+}
+
+/// With the most samples a class.
+fn few_shot(layer: &LayerEvidence) -> [Option<f64>; 2] {
+    let last = |values: &[Option<f64>]| values.last().copied().flatten();
+    let reference = layer.few_shot.reference.as_ref().and_then(|f| last(&f.forget));
+    [last(&layer.few_shot.unlearned.forget), reference]
+}

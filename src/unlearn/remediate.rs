@@ -1,0 +1,97 @@
+//! Repair: unlearn in the features too, audit as it goes, write the model, audit again.
+
+use std::path::PathBuf;
+
+use burn_backend::tensor::Device;
+
+use super::ec::{Unlearning, unlearn};
+use super::task::{Task, TaskRequest};
+use super::{Parameters, Progress};
+use crate::compare::{Observer, Request, compare};
+use crate::onnx::patched;
+use crate::report::Report;
+use crate::train;
+use crate::verdict::Label;
+use crate::{Error, Result};
+
+/// What to repair and how.
+#[derive(Clone, Debug)]
+pub struct Remediation {
+    /// The comparison that is made before and after.
+    pub request: Request,
+    /// Where the repaired model goes.
+    pub output: PathBuf,
+    /// Start from the original's weights, not the unlearned model's.
+    pub from_original: bool,
+    /// How it unlearns.
+    pub unlearning: Unlearning,
+    /// Audit after every so many epochs, and stop once the verdict is `erased`; 0 for never.
+    pub audit_every: usize,
+}
+
+/// What a repair led to.
+#[derive(Clone, Debug)]
+pub struct Remedied {
+    /// The audit of the unlearned model.
+    pub before: Report,
+    /// The audit of the repaired model.
+    pub after: Report,
+    /// Epochs that were trained.
+    pub epochs: usize,
+}
+
+/// Repairs the unlearned model of `remediation` and writes the result.
+///
+/// # Errors
+/// When the comparison or the training can't be made; nothing is written then.
+pub fn remediate<B: train::Base>(
+    remediation: &Remediation,
+    device: Device<B>,
+    observer: &dyn Observer,
+    progress: &dyn Progress,
+) -> Result<Remedied> {
+    let request = &remediation.request;
+    let Some(samples) = request.samples.clone() else {
+        return Err(Error::input(
+            "remediation",
+            "it needs samples",
+            "give --data and --forget-classes or --forget-indices",
+        ));
+    };
+    let before = compare(request, observer)?;
+    let start = match remediation.from_original {
+        true => &request.original,
+        false => &request.unlearned,
+    };
+    let task_request =
+        TaskRequest { samples, runtime: request.runtime.clone(), seed: request.seed };
+    let task = Task::open(start, &task_request)?;
+    let mut epochs = 0;
+    let every = remediation.audit_every;
+    let mut after_epoch = |epoch: usize, values: &dyn Fn() -> Result<Parameters>| {
+        epochs = epoch;
+        if every == 0 || epoch % every != 0 {
+            return Ok(false);
+        }
+        let folder = tempfile::tempdir()
+            .map_err(|e| Error::input("the folder for temporary files", e, "set TMPDIR"))?;
+        let candidate = folder.path().join("candidate.onnx");
+        patched(&task.model, &values()?)?.write(&candidate)?;
+        let report = compare(&Request { unlearned: candidate, ..request.clone() }, &Silent)?;
+        Ok(report.verdict.label == Label::Erased)
+    };
+    let values = unlearn::<B>(&task, &remediation.unlearning, device, progress, &mut after_epoch)?;
+    patched(&task.model, &values)?.write(&remediation.output)?;
+    let request = Request { unlearned: remediation.output.clone(), ..request.clone() };
+    let after = compare(&request, observer)?;
+    Ok(Remedied { before, after, epochs })
+}
+
+/// Hears nothing.
+struct Silent;
+
+impl Observer for Silent {
+    fn begin(&self, _stage: &str, _total: usize) {}
+    fn advance(&self, _steps: usize) {}
+    fn end(&self) {}
+}
