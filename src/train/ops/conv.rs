@@ -130,12 +130,15 @@ fn bias<E: Engine>(call: &mut Call<E>, channels: usize) -> Result<Option<Tensor<
     }
 }
 
+/// Padding at the beginning and at the end of an axis.
+type Pads = (usize, usize);
+
 /// Padding and output size of a transposed convolution, after ONNX's formulas.
 fn transposed_output(
     node: &Node,
     window: &Window,
     input: [usize; 2],
-) -> Result<([(usize, usize); 2], [usize; 2])> {
+) -> Result<([Pads; 2], [usize; 2])> {
     let first = 2 - window.dimensions;
     let axis = |values: Option<Vec<i64>>, a: usize| -> Option<usize> {
         values.and_then(|v| usize::try_from(*v.get(a.checked_sub(first)?)?).ok())

@@ -97,10 +97,10 @@ impl Window {
     /// Sets the padding that `auto_pad` asks for, for an input of `input` pixels.
     pub fn pad_for(&mut self, input: [usize; 2]) {
         let Some(same) = self.same else { return };
-        for axis in 0..2 {
-            let outputs = input[axis].div_ceil(self.stride[axis]);
+        for (axis, &pixels) in input.iter().enumerate() {
+            let outputs = pixels.div_ceil(self.stride[axis]);
             let reach = outputs.saturating_sub(1) * self.stride[axis] + self.extent(axis);
-            let (begin, end) = halves(reach.saturating_sub(input[axis]), same);
+            let (begin, end) = halves(reach.saturating_sub(pixels), same);
             (self.pad_begin[axis], self.pad_end[axis]) = (begin, end);
         }
     }
