@@ -248,8 +248,9 @@ impl Patch<'_> {
             let problem = format!("shares its bytes with \"{}\"", other.message.name());
             return Err(self.refuse(name, &problem, "export the model with one place a tensor"));
         }
-        if let Some(file) = self.data.get_mut(&place.location) {
-            file.changes.push((place.offset, bytes));
+        // One file may go by several names: "weights.bin" and "./weights.bin".
+        for file in self.data.values_mut().filter(|f| f.path == place.path) {
+            file.changes.push((place.offset, bytes.clone()));
         }
         Ok(Ok(()))
     }
