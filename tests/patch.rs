@@ -293,6 +293,40 @@ fn external() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
+#[test]
+fn one_data_file_under_two_names_is_patched_under_both() {
+    let (folder, path) = external();
+    let mut proto = ModelProto::parse_from_bytes(&bytes(&path)).expect("a model");
+    let graph = proto.graph.as_mut().expect("a graph");
+    graph.initializer[0].external_data[0].set_value("./weights.bin".into());
+    std::fs::write(&path, proto.write_to_bytes().expect("bytes")).expect("written");
+    let model = Model::open(&path).expect("a model");
+    let mut new = values(&model);
+    new.values_mut().flatten().for_each(|v| *v = -*v - 1.0);
+    for out in [folder.path().join("out.onnx"), folder.path().join("deeper/out.onnx")] {
+        patched(&model, &new).expect("a patch").write(&out).expect("written");
+        assert_eq!(values(&Model::open(&out).expect("the patched model")), new);
+    }
+}
+
+#[test]
+fn external_bytes_that_two_tensors_share_are_not_changed_for_one() {
+    let (_folder, path) = external();
+    let mut proto = ModelProto::parse_from_bytes(&bytes(&path)).expect("a model");
+    let graph = proto.graph.as_mut().expect("a graph");
+    let mut twin = graph.initializer[0].clone();
+    let name = twin.name().to_owned();
+    twin.set_name("twin".into());
+    graph.initializer.push(twin);
+    std::fs::write(&path, proto.write_to_bytes().expect("bytes")).expect("written");
+    let model = Model::open(&path).expect("a model");
+    let mut new = values(&model);
+    assert!(patched(&model, &new).is_ok(), "its own values change nothing");
+    new.get_mut(&name).expect("values")[0] += 1.0;
+    let error = patched(&model, &new).err().expect("refused").to_string();
+    assert!(error.contains("shares its bytes with \"twin\""), "{error}");
+}
+
 fn locations(path: &Path) -> Vec<String> {
     let proto = ModelProto::parse_from_bytes(&bytes(path)).expect("a model");
     let tensors = &proto.graph.initializer;

@@ -56,10 +56,10 @@ pub struct TrainingArguments {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     layers: Vec<String>,
     /// Passes over the retain samples
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 30)]
     epochs: usize,
     /// The largest step size; it rises at first, then falls along half a cosine
-    #[arg(long, default_value_t = 1e-2)]
+    #[arg(long, default_value_t = 0.03)]
     learning_rate: f64,
     /// Momentum
     #[arg(long, default_value_t = 0.9)]
@@ -76,7 +76,7 @@ pub struct TrainingArguments {
     /// Forget samples a step
     #[arg(long, default_value_t = 32, value_parser = size)]
     forget_batch_size: usize,
-    /// Audit every so many epochs and stop once the verdict is `erased`; 0 for never
+    /// Audit every so many epochs and stop once nothing is left to repair; 0 for never
     #[arg(long, default_value_t = 5)]
     audit_every: usize,
     /// Retain share of neg-grad
@@ -86,7 +86,7 @@ pub struct TrainingArguments {
     #[arg(long, default_value_t = 0.5, help_heading = "EC")]
     temperature: f64,
     /// Weight of EC's contrastive loss
-    #[arg(long, default_value_t = 1.0, help_heading = "EC")]
+    #[arg(long, default_value_t = 3.0, help_heading = "EC")]
     contrast: f64,
     /// Weight of EC's cross-entropy on retain samples
     #[arg(long, default_value_t = 1.0, help_heading = "EC")]

@@ -128,7 +128,7 @@ fn rows(graph: &Graph, node: &NodeProto) -> Option<(String, Array2<f64>)> {
         _ => return None,
     };
     let usable = array.len_of(Axis(0)) >= 2 && !array.is_empty();
-    usable.then(|| (constant.tensor.name().to_owned(), array.as_standard_layout().into_owned()))
+    usable.then(|| (constant.name.to_owned(), array.as_standard_layout().into_owned()))
 }
 
 struct EncoderEnd<'a> {

@@ -15,6 +15,8 @@ mod role;
 mod stored;
 mod surgery;
 mod tensor;
+#[cfg(test)]
+mod testing;
 mod trainable;
 mod wire;
 mod write;

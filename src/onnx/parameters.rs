@@ -12,7 +12,7 @@ use super::tensor::Tensor;
 /// A float constant of at least two values that a node reads.
 #[derive(Clone)]
 pub struct Parameter<'a> {
-    /// The initializer's name.
+    /// The initializer's name, or that of a `Constant` node's output.
     pub name: &'a str,
     /// Whether it lies upstream of the point where the encoder ends.
     pub in_encoder: bool,
@@ -82,7 +82,7 @@ pub fn parameters<'a>(graph: &Graph<'a>, head: &Head) -> Vec<Parameter<'a>> {
         for (slot, input) in node.input.iter().enumerate() {
             let Some(constant) = graph.constant(input) else { continue };
             let flipped = stored_in_by_out(node, slot) != constant.transposed;
-            add(&mut found, &mut seen, constant.tensor, in_encoder, flipped);
+            add(&mut found, &mut seen, constant.name, constant.tensor, in_encoder, flipped);
         }
         for attribute in &node.attribute {
             for inner in attribute.g.iter().chain(&attribute.graphs) {
@@ -96,13 +96,14 @@ pub fn parameters<'a>(graph: &Graph<'a>, head: &Head) -> Vec<Parameter<'a>> {
 fn add<'a>(
     found: &mut Vec<Parameter<'a>>,
     seen: &mut HashSet<&'a str>,
+    name: &'a str,
     tensor: Tensor<'a>,
     in_encoder: bool,
     flipped: bool,
 ) {
     // Single values are constants of formulas (epsilon, 1/sqrt(d)), not parameters.
-    if tensor.is_float() && tensor.len().is_some_and(|n| n >= 2) && seen.insert(tensor.name()) {
-        found.push(Parameter { name: tensor.name(), in_encoder, tensor, flipped });
+    if tensor.is_float() && tensor.len().is_some_and(|n| n >= 2) && seen.insert(name) {
+        found.push(Parameter { name, in_encoder, tensor, flipped });
     }
 }
 
@@ -113,7 +114,7 @@ fn add_subgraph<'a>(
     in_encoder: bool,
 ) {
     for tensor in &graph.initializer {
-        add(found, seen, Tensor::new(tensor), in_encoder, false);
+        add(found, seen, tensor.name(), Tensor::new(tensor), in_encoder, false);
     }
     for attribute in graph.node.iter().flat_map(|n| &n.attribute) {
         for inner in attribute.g.iter().chain(&attribute.graphs) {
@@ -250,4 +251,30 @@ fn relative_change(before: &Parameter, after: &Parameter) -> Option<f64> {
     }
     let ratio = moved / size;
     ratio.is_finite().then_some(ratio)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Network, constant};
+    use super::*;
+
+    #[test]
+    fn weights_in_constant_nodes_are_told_apart() {
+        // Their tensors need no names: that of the node's output is what tells them apart.
+        let model = |second: f32| {
+            Network::new()
+                .node(constant("w1", &[3, 4], &[0.5; 12]))
+                .node(constant("w2", &[4, 2], &[second; 8]))
+                .op("MatMul", &["x", "w1"], "h")
+                .op("MatMul", &["h", "w2"], "y")
+                .model()
+        };
+        let (before, after) = (model(0.25), model(0.75));
+        let (graph, other) = (Graph::new(&before).unwrap(), Graph::new(&after).unwrap());
+        let (head, other_head) = (Head::find(&graph).unwrap(), Head::find(&other).unwrap());
+        assert_eq!(head.weight_name, "w2");
+        let names: Vec<&str> = parameters(&graph, &head).iter().map(|p| p.name).collect();
+        assert_eq!(names, ["w1", "w2"]);
+        assert!(!compare_weights(&graph, &head, &other, &other_head).head_identical);
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use protobuf::{Enum, Message};
@@ -55,7 +56,7 @@ pub fn patched(model: &Model, values: &BTreeMap<String, Vec<f32>>) -> Result<Pat
     let mut edits = Edits::default();
     let tensors = stored::tensors(&file, &mut edits).map_err(|p| broken(path, p))?;
     let externals = externals(path, &file, &tensors)?;
-    let mut patch = Patch { path, file: &file, edits, data: BTreeMap::new(), externals };
+    let mut patch = Patch { path, file, edits, data: BTreeMap::new(), externals };
     for External { place, .. } in &patch.externals {
         let file = DataFile { path: place.path.clone(), changes: Vec::new() };
         patch.data.entry(place.location.clone()).or_insert(file);
@@ -80,7 +81,7 @@ pub fn patched(model: &Model, values: &BTreeMap<String, Vec<f32>>) -> Result<Pat
             }
         }
     }
-    let Patch { edits, data, .. } = patch;
+    let Patch { file, edits, data, .. } = patch;
     Ok(Patched { model: path.to_owned(), file: edits.applied(file), data })
 }
 
@@ -93,7 +94,7 @@ pub(super) struct External {
     /// Where its message begins, by which it is known.
     start: usize,
     message: TensorProto,
-    pub(super) place: Place,
+    place: Place,
 }
 
 /// Those of `tensors` whose values lie in other files.
@@ -119,7 +120,8 @@ fn externals(model: &Path, file: &[u8], tensors: &[Stored]) -> Result<Vec<Extern
 
 struct Patch<'a> {
     path: &'a Path,
-    file: &'a [u8],
+    file: Vec<u8>,
+    /// What can't be overwritten in place.
     edits: Edits,
     data: BTreeMap<String, DataFile>,
     externals: Vec<External>,
@@ -131,7 +133,7 @@ impl Patch<'_> {
     }
 
     fn tensor(&mut self, name: &str, tensor: &Stored, values: &[f32]) -> Result<()> {
-        let stored = Values::find(self.file, tensor.message.clone());
+        let stored = Values::find(&self.file, tensor.message.clone());
         let stored = stored.map_err(|p| broken(self.path, p))?;
         let Some(format) = DataType::from_i32(stored.data_type).and_then(Format::of) else {
             let remedy = "only weights of floating point can be given new values";
@@ -141,15 +143,9 @@ impl Patch<'_> {
         let external = self.externals.iter().position(|e| e.start == tensor.message.start);
         let written = match (external, &stored.raw, format) {
             (Some(index), _, _) => self.external(name, index, &mut values)?,
-            (None, Some(raw), _) => {
-                self.fixed(std::slice::from_ref(raw), tensor.within, &mut values)
-            }
-            (None, None, Format::Single) => {
-                self.fixed(&places(&stored, FLOAT_DATA), tensor.within, &mut values)
-            }
-            (None, None, Format::Double) => {
-                self.fixed(&places(&stored, DOUBLE_DATA), tensor.within, &mut values)
-            }
+            (None, Some(raw), _) => self.fixed(std::slice::from_ref(raw), &mut values),
+            (None, None, Format::Single) => self.fixed(&places(&stored, FLOAT_DATA), &mut values),
+            (None, None, Format::Double) => self.fixed(&places(&stored, DOUBLE_DATA), &mut values),
             (None, None, Format::Half | Format::Brain) => {
                 let fields = stored.numbers.iter().filter(|f| f.number == INT32_DATA);
                 fields.cloned().try_for_each(|f| self.varints(&f, tensor.within, &mut values))
@@ -166,20 +162,9 @@ impl Patch<'_> {
         })
     }
 
-    /// Numbers of fixed size, in one place or several.
-    fn fixed(
-        &mut self,
-        places: &[std::ops::Range<usize>],
-        within: Within,
-        values: &mut Given,
-    ) -> Result<(), Problem> {
-        for place in places {
-            let mut bytes = self.file[place.clone()].to_vec();
-            if values.overwrite(&mut bytes)? {
-                self.edits.replace(place.clone(), bytes, within);
-            }
-        }
-        Ok(())
+    /// Numbers of fixed size, in one place or several, overwritten at once: no lengths change.
+    fn fixed(&mut self, places: &[Range<usize>], values: &mut Given) -> Result<(), Problem> {
+        places.iter().try_for_each(|p| values.overwrite(&mut self.file[p.clone()]).map(drop))
     }
 
     /// The bits of numbers of 16 bits, written as numbers of varying length: packed, or one a field.
@@ -193,7 +178,7 @@ impl Patch<'_> {
         let mut changed = false;
         let mut at = field.value.start;
         while at < field.value.end {
-            let (number, next) = varint(self.file, at).map_err(Problem::Stored)?;
+            let (number, next) = varint(&self.file, at).map_err(Problem::Stored)?;
             let mut half = (number as u16).to_le_bytes();
             if values.overwrite(&mut half)? {
                 changed = true;
@@ -248,14 +233,15 @@ impl Patch<'_> {
             let problem = format!("shares its bytes with \"{}\"", other.message.name());
             return Err(self.refuse(name, &problem, "export the model with one place a tensor"));
         }
-        if let Some(file) = self.data.get_mut(&place.location) {
-            file.changes.push((place.offset, bytes));
+        // One file may go by several names: "weights.bin" and "./weights.bin".
+        for file in self.data.values_mut().filter(|f| f.path == place.path) {
+            file.changes.push((place.offset, bytes.clone()));
         }
         Ok(Ok(()))
     }
 }
 
-fn places(stored: &Values, number: u64) -> Vec<std::ops::Range<usize>> {
+fn places(stored: &Values, number: u64) -> Vec<Range<usize>> {
     stored.numbers.iter().filter(|f| f.number == number).map(|f| f.value.clone()).collect()
 }
 

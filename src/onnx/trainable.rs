@@ -237,3 +237,202 @@ fn is_normalised(graph: &Graph, tensor: &str) -> bool {
         op => rearranges(op) && is_normalised(graph, &node.input[0]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Network, constant};
+    use super::*;
+
+    fn found(network: Network) -> Vec<(String, Role)> {
+        let model = network.model();
+        let graph = Graph::new(&model).expect("a graph");
+        trainable(&graph).iter().map(|t| (t.name.to_owned(), t.role)).collect()
+    }
+
+    fn is(found: &[(String, Role)], expected: &[(&str, Role)]) {
+        let found: Vec<(&str, Role)> = found.iter().map(|(n, r)| (n.as_str(), *r)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn layers_give_their_inputs_roles() {
+        let network = Network::new()
+            .weight("conv.w", &[4, 3, 3, 3])
+            .weight("conv.b", &[4])
+            .weight("scale", &[4])
+            .weight("shift", &[4])
+            .weight("mean", &[4])
+            .weight("var", &[4])
+            .weight("slope", &[1])
+            .weight("head.w", &[2, 4])
+            .weight("head.b", &[2])
+            .op("Conv", &["x", "conv.w", "conv.b"], "c")
+            .op("BatchNormalization", &["c", "scale", "shift", "mean", "var"], "n")
+            .op("PRelu", &["n", "slope"], "a")
+            .op("GlobalAveragePool", &["a"], "p")
+            .op("Flatten", &["p"], "f")
+            .op("Gemm", &["f", "head.w", "head.b"], "y");
+        is(
+            &found(network),
+            &[
+                ("conv.w", Role::Weight),
+                ("conv.b", Role::Bias),
+                ("scale", Role::NormScale),
+                ("shift", Role::NormShift),
+                ("mean", Role::RunningMean),
+                ("var", Role::RunningVariance),
+                ("slope", Role::Slope),
+                ("head.w", Role::Weight),
+                ("head.b", Role::Bias),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_shared_tensor_is_listed_once_and_a_variance_stays_one() {
+        let network = Network::new()
+            .weight("w", &[4, 4, 1, 1])
+            .weight("b", &[4])
+            .weight("ones", &[4])
+            .op("Identity", &["b"], "b2")
+            .op("Identity", &["b2"], "b3")
+            .op("Conv", &["x", "w", "b"], "c")
+            .op("Conv", &["c", "w", "b3"], "d")
+            .op("BatchNormalization", &["d", "ones", "b2", "b2", "ones"], "y");
+        let expected =
+            [("w", Role::Weight), ("b", Role::RunningMean), ("ones", Role::RunningVariance)];
+        is(&found(network), &expected);
+    }
+
+    #[test]
+    fn what_normalises_the_input_is_not_trained() {
+        let network = Network::new()
+            .weight("mean", &[1, 3, 1, 1])
+            .weight("std", &[1, 3, 1, 1])
+            .weight("w", &[4, 3, 3, 3])
+            .op("Sub", &["x", "mean"], "s")
+            .op("Div", &["s", "std"], "n")
+            .op("Conv", &["n", "w"], "y");
+        is(&found(network), &[("w", Role::Weight)]);
+    }
+
+    #[test]
+    fn positions_after_an_embedding_are_trained() {
+        let network = Network::new()
+            .weight("table", &[100, 8])
+            .weight("positions", &[1, 16, 8])
+            .weight("w", &[8, 2])
+            .weight("b", &[2])
+            .op("Gather", &["table", "x"], "e")
+            .op("Add", &["e", "positions"], "p")
+            .op("MatMul", &["p", "w"], "m")
+            .op("Add", &["b", "m"], "y");
+        is(
+            &found(network),
+            &[
+                ("table", Role::Embedding),
+                ("positions", Role::Embedding),
+                ("w", Role::Weight),
+                ("b", Role::Bias),
+            ],
+        );
+    }
+
+    #[test]
+    fn masks_counts_and_single_numbers_are_not_trained() {
+        let network = Network::new()
+            .weight("w", &[4, 4])
+            .values("mask", &[2, 2], &[0.0, -100.0, 0.0, -100.0])
+            .values("infinite", &[2, 2], &[0.0, f32::NEG_INFINITY, 0.0, 0.0])
+            .values("counts", &[2, 2], &[4.0, 6.0, 6.0, 9.0])
+            .values("zeros", &[2, 2], &[0.0; 4])
+            .values("root", &[1], &[0.125])
+            .values("half", &[], &[0.5])
+            .op("MatMul", &["x", "w"], "s0")
+            .op("Add", &["s0", "mask"], "s1")
+            .op("Add", &["s1", "infinite"], "s2")
+            .op("Div", &["s2", "counts"], "s3")
+            .op("Add", &["s3", "zeros"], "s4")
+            .op("Mul", &["s4", "root"], "s5")
+            .op("Gemm", &["s5", "half", "half"], "y");
+        is(&found(network), &[("w", Role::Weight), ("zeros", Role::Embedding)]);
+    }
+
+    #[test]
+    fn a_class_token_is_found_behind_what_rearranges_it() {
+        // CLIP adds zeros of the batch's shape; torchvision expands.
+        let network = Network::new()
+            .weight("w", &[8, 3, 4, 4])
+            .weight("token", &[8])
+            .integers("shape", &[1, 1, 8])
+            .op("Conv", &["x", "w"], "c")
+            .op("ConstantOfShape", &["shape"], "zeros")
+            .op("Add", &["token", "zeros"], "added")
+            .op("Expand", &["added", "shape"], "expanded")
+            .op("Concat", &["expanded", "c"], "y");
+        is(&found(network), &[("w", Role::Weight), ("token", Role::Embedding)]);
+    }
+
+    #[test]
+    fn normalisations_written_out_are_recognised() {
+        let network = Network::new()
+            .weight("w", &[4, 4])
+            .weight("layer.scale", &[4])
+            .weight("layer.shift", &[4])
+            .values("ones", &[2], &[1.0; 2])
+            .values("noughts", &[2], &[0.0; 2])
+            .weight("group.scale", &[4, 1, 1])
+            .weight("gamma", &[4])
+            .integers("shape", &[0, 2, -1])
+            .op("MatMul", &["x", "w"], "h")
+            .op("ReduceMean", &["h"], "v")
+            .op("Sqrt", &["v"], "s")
+            .op("Div", &["h", "s"], "d")
+            .op("Mul", &["d", "layer.scale"], "m")
+            .op("Add", &["m", "layer.shift"], "l")
+            .op("Reshape", &["l", "shape"], "r")
+            .op("InstanceNormalization", &["r", "ones", "noughts"], "i")
+            .op("Reshape", &["i", "shape"], "j")
+            .op("Mul", &["j", "group.scale"], "g")
+            .op("Relu", &["g"], "a")
+            .op("Mul", &["a", "gamma"], "y");
+        is(
+            &found(network),
+            &[
+                ("w", Role::Weight),
+                ("layer.scale", Role::NormScale),
+                ("layer.shift", Role::Bias),
+                ("group.scale", Role::NormScale),
+                ("gamma", Role::Multiplier),
+            ],
+        );
+    }
+
+    #[test]
+    fn constant_nodes_count_from_two_values_and_quantised_weights_do_not() {
+        let network = Network::new()
+            .weight("hidden", &[4, 4])
+            .weight("step", &[4])
+            .node(constant("w", &[4, 4], &[0.5; 16]))
+            .node(constant("b", &[1], &[0.5]))
+            .op("Gemm", &["x", "w", "b"], "h")
+            .op("QuantizeLinear", &["hidden", "step"], "q")
+            .op("DequantizeLinear", &["q", "step"], "r")
+            .op("MatMul", &["h", "r"], "y");
+        is(&found(network), &[("w", Role::Weight)]);
+    }
+
+    #[test]
+    fn products_of_constants_are_formulas() {
+        // The angles of rotary positions: frequencies times positions.
+        let network = Network::new()
+            .weight("w", &[4, 4])
+            .weight("frequencies", &[4, 1])
+            .weight("positions", &[1, 4])
+            .op("MatMul", &["frequencies", "positions"], "angles")
+            .op("Cos", &["angles"], "cos")
+            .op("MatMul", &["x", "w"], "h")
+            .op("Mul", &["h", "cos"], "y");
+        is(&found(network), &[("w", Role::Weight)]);
+    }
+}

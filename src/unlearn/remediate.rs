@@ -11,7 +11,7 @@ use crate::compare::{Observer, Request, compare};
 use crate::onnx::patched;
 use crate::report::Report;
 use crate::train;
-use crate::verdict::Label;
+use crate::verdict::{Label, LayerEvidence};
 use crate::{Error, Result};
 
 /// What to repair and how.
@@ -25,7 +25,7 @@ pub struct Remediation {
     pub from_original: bool,
     /// How it unlearns.
     pub unlearning: Unlearning,
-    /// Audit after every so many epochs, and stop once the verdict is `erased`; 0 for never.
+    /// Audit after every so many epochs, and stop once nothing is left to repair; 0 for never.
     pub audit_every: usize,
 }
 
@@ -78,13 +78,32 @@ pub fn remediate<B: train::Base>(
         let candidate = folder.path().join("candidate.onnx");
         patched(&task.model, &values()?)?.write(&candidate)?;
         let report = compare(&Request { unlearned: candidate, ..request.clone() }, &Silent)?;
-        Ok(report.verdict.label == Label::Erased)
+        Ok(repaired(&report))
     };
     let values = unlearn::<B>(&task, &remediation.unlearning, device, progress, &mut after_epoch)?;
     patched(&task.model, &values)?.write(&remediation.output)?;
     let request = Request { unlearned: remediation.output.clone(), ..request.clone() };
     let after = compare(&request, observer)?;
     Ok(Remedied { before, after, epochs })
+}
+
+/// The debiased CKA with the original on forget samples that is asked of the head's input before a
+/// training ends early: half of what is shared there is gone.
+const ENOUGH_CKA: f64 = 0.5;
+
+/// Whether nothing is left to repair: the verdict is `erased`, no layer recovers more than the
+/// reference's, in the point estimate of few-shot accuracy or beyond the interval of the probe, and
+/// the head's input has left the original's.
+fn repaired(report: &Report) -> bool {
+    let settled = |layer: &LayerEvidence| {
+        let Some(gap) = &layer.reference_gap else { return true };
+        let few_shot = gap.few_shot.value.is_none_or(|value| value <= 0.0);
+        few_shot && gap.probe.ci.is_none_or(|[low, _]| low <= 0.0)
+    };
+    let head = report.layers.last().and_then(|l| l.cka.forget.debiased);
+    report.verdict.label == Label::Erased
+        && report.layers.iter().all(settled)
+        && head.is_none_or(|cka| cka <= ENOUGH_CKA)
 }
 
 /// Hears nothing.
