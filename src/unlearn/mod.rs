@@ -8,7 +8,7 @@ mod remediate;
 mod retrain;
 mod task;
 
-pub use base::Base;
+pub use base::{Base, Scored};
 pub use ec::{Auxiliaries, Ec, Method, Unlearning, unlearn};
 pub use remediate::{Remediation, Remedied, remediate};
 pub use retrain::{Recipe, retrain};
