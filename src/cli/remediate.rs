@@ -49,6 +49,9 @@ pub struct TrainingArguments {
     /// What acts on the outputs beside it
     #[arg(long, value_enum, default_value_t = BaseName::None)]
     base: BaseName,
+    /// Weight of the base method's loss; beside EC it falls to 0 half way through
+    #[arg(long, default_value_t = 1.0)]
+    base_weight: f64,
     /// Start from the original, not from the unlearned model
     #[arg(long = "from", value_enum, default_value_t = Start::Unlearned)]
     start: Start,
@@ -160,6 +163,7 @@ impl TrainingArguments {
                 BaseName::RandomLabel => Base::RandomLabel,
                 BaseName::NegGrad => Base::NegGrad { retain: self.neg_grad_retain },
             },
+            base_weight: self.base_weight,
             epochs: self.epochs,
             learning_rate: self.learning_rate,
             momentum: self.momentum,

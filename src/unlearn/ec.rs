@@ -64,6 +64,10 @@ pub struct Unlearning {
     pub method: Method,
     /// The loss on the scores.
     pub base: Base,
+    /// Its weight beside the method's at the start. Beside EC it falls linearly to 0 half way
+    /// through: a base that treats forget samples unlike all others, as random labels do, keeps a
+    /// mark on them in the features, and EC must have the last word.
+    pub base_weight: f64,
     /// Passes over the retain samples.
     pub epochs: usize,
     /// The largest step size.
@@ -250,7 +254,11 @@ fn run<B: train::Base>(
                 Scored { forget: scores_f, forget_labels, retain: scores_r, retain_labels };
             if let Some(base) = settings.base.loss(scored, &classes, &mut rng) {
                 parts_now[0] = number(&base);
-                losses.push(base);
+                let share = match settings.method {
+                    Method::Ec(_) => (1.0 - 2.0 * step as f64 / steps as f64).max(0.0),
+                    Method::BaseOnly => 1.0,
+                };
+                losses.push(base.mul_scalar(settings.base_weight * share));
             }
             if let Method::Ec(ec) = &settings.method {
                 let contrast =
