@@ -6,12 +6,14 @@ mod batches;
 mod ec;
 mod remediate;
 mod retrain;
+mod settings;
 mod task;
 
 pub use base::Base;
-pub use ec::{Auxiliaries, Ec, Method, Unlearning, unlearn};
+pub use ec::unlearn;
 pub use remediate::{Remediation, Remedied, remediate};
 pub use retrain::{Recipe, retrain};
+pub use settings::{Auxiliaries, Ec, Method, Unlearning};
 pub use task::{Task, TaskRequest};
 
 use std::collections::BTreeMap;

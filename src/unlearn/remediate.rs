@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use burn_backend::tensor::Device;
 
-use super::ec::{Unlearning, unlearn};
+use super::ec::unlearn;
+use super::settings::Unlearning;
 use super::task::{Task, TaskRequest};
 use super::{Parameters, Progress};
 use crate::compare::{Observer, Request, compare};
@@ -70,7 +71,7 @@ pub fn remediate<B: train::Base>(
     let every = remediation.audit_every;
     let mut after_epoch = |epoch: usize, values: &dyn Fn() -> Result<Parameters>| {
         epochs = epoch;
-        if every == 0 || epoch % every != 0 {
+        if every == 0 || !epoch.is_multiple_of(every) {
             return Ok(false);
         }
         let folder = tempfile::tempdir()

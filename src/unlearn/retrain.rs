@@ -47,7 +47,7 @@ pub fn retrain<B: train::Base>(
     let moved = trainable.into_iter().filter(|(_, role)| !running(*role));
     let moved: Vec<String> = moved.map(|(name, _)| name).collect();
     let scores = task.logits()?;
-    let model = crate::onnx::with_outputs(task.model.clone(), &[scores.clone()]);
+    let model = crate::onnx::with_outputs(task.model.clone(), std::slice::from_ref(&scores));
     let program = Program::new(&model)?;
     let mut trainer = Trainer::<B>::new(&program, &[scores], &names, device, recipe.optimizer)?;
     trainer.set_values(&fresh(&Graph::new(&task.model)?, task.seed)?);
