@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use forget_audit::Result;
 use forget_audit::onnx::patched;
-use forget_audit::train::{Cpu, Optimizer};
-use forget_audit::unlearn::{Recipe, Task, TaskRequest, retrain};
+use forget_audit::train::{Optimizer, check_device, on_device};
+use forget_audit::unlearn::{Recipe, Retraining, Task, TaskRequest};
 
 use super::data::DataArguments;
 use super::exit::Exit;
@@ -84,6 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         runtime: arguments.runtime.options(),
         seed: arguments.seed,
     };
+    check_device(request.runtime.device)?;
     let task = Task::open(&arguments.model, &request)?;
     let given = &arguments.recipe;
     let recipe = Recipe {
@@ -100,7 +101,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         train_batch_norm: given.batch_norm == BatchNormMode::Train,
     };
     let bars = TrainingBars::new(arguments.display.quiet)?;
-    let values = retrain::<Cpu>(&task, &recipe, Default::default(), &bars, &mut |_, _| Ok(false))?;
+    let retraining = Retraining { task: &task, recipe: &recipe, progress: &bars };
+    let values = on_device(request.runtime.device, retraining)?;
     patched(&task.model, &values)?.write(&arguments.output)?;
     if !arguments.display.quiet {
         eprintln!("retrained: {}", arguments.output.display());

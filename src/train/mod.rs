@@ -4,6 +4,7 @@
 //! of any rank. No other module names burn.
 
 mod call;
+mod device;
 mod engine;
 mod gradients;
 mod host;
@@ -18,7 +19,9 @@ mod tensor;
 mod trainer;
 mod value;
 
+pub use burn_backend::tensor::Device as BackendDevice;
 pub use call::{BatchNorm, Call, Statistics};
+pub use device::{OnDevice, check_device, on_device};
 pub use engine::{Base, Cpu, Engine, Operation};
 pub use gradients::gradients_of;
 pub use host::{Host, HostData};

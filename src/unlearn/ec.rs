@@ -4,7 +4,6 @@
 use std::cell::Cell;
 
 use burn_autodiff::Autodiff;
-use burn_backend::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -15,7 +14,8 @@ use super::task::Task;
 use super::{AfterEpoch, Parameters, Progress, go_on};
 use crate::onnx::{Role, Supervision};
 use crate::train::{
-    self, Contrast, Optimizer, Program, Schedule, Tensor, Trainer, contrastive, cross_entropy,
+    self, BackendDevice, Contrast, Optimizer, Program, Schedule, Tensor, Trainer, contrastive,
+    cross_entropy,
 };
 use crate::{Error, Result};
 
@@ -29,7 +29,7 @@ const PRETRAINING_RATE: f64 = 3e-3;
 pub fn unlearn<B: train::Base>(
     task: &Task,
     settings: &Unlearning,
-    device: Device<B>,
+    device: BackendDevice<B>,
     progress: &dyn Progress,
     after_epoch: AfterEpoch,
 ) -> Result<Parameters> {

@@ -11,9 +11,9 @@ mod task;
 
 pub use base::Base;
 pub use ec::unlearn;
-pub use remediate::{Remediation, Remedied, remediate};
-pub use retrain::{Recipe, retrain};
-pub use settings::{Auxiliaries, Ec, Method, Unlearning};
+pub use remediate::{Remediation, Remedied, remediate, repair};
+pub use retrain::{Recipe, Retraining, retrain};
+pub use settings::{AUDIT_EVERY, Auxiliaries, Ec, Method, Unlearning};
 pub use task::{Task, TaskRequest};
 
 use std::collections::BTreeMap;

@@ -1,12 +1,12 @@
 //! The reference: the same graph from fresh weights, trained on the retain samples alone.
 
-use burn_backend::tensor::Device;
-
 use super::batches::Cycle;
 use super::task::Task;
 use super::{AfterEpoch, Parameters, Progress, go_on};
 use crate::onnx::{Graph, Role, fresh};
-use crate::train::{self, Optimizer, Program, Schedule, Trainer, cross_entropy};
+use crate::train::{
+    self, BackendDevice, OnDevice, Optimizer, Program, Schedule, Trainer, cross_entropy,
+};
 use crate::{Error, Result};
 
 /// How a reference is trained.
@@ -37,7 +37,7 @@ pub struct Recipe {
 pub fn retrain<B: train::Base>(
     task: &Task,
     recipe: &Recipe,
-    device: Device<B>,
+    device: BackendDevice<B>,
     progress: &dyn Progress,
     after_epoch: AfterEpoch,
 ) -> Result<Parameters> {
@@ -92,4 +92,22 @@ pub fn retrain<B: train::Base>(
     }
     progress.end();
     trainer.values()
+}
+
+/// A retraining, on whichever device.
+pub struct Retraining<'a> {
+    /// The model and its samples.
+    pub task: &'a Task,
+    /// How it is trained.
+    pub recipe: &'a Recipe,
+    /// Is told how it goes.
+    pub progress: &'a dyn Progress,
+}
+
+impl OnDevice for Retraining<'_> {
+    type Output = Parameters;
+
+    fn run<B: train::Base>(self, device: BackendDevice<B>) -> Result<Parameters> {
+        retrain::<B>(self.task, self.recipe, device, self.progress, &mut |_, _| Ok(false))
+    }
 }

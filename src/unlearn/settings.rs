@@ -68,3 +68,38 @@ pub struct Unlearning {
     /// Forget samples a step.
     pub forget_batch: usize,
 }
+
+/// Audits come after every so many epochs.
+pub const AUDIT_EVERY: usize = 5;
+
+impl Default for Ec {
+    fn default() -> Self {
+        Self {
+            selection: Selection::Automatic,
+            temperature: 0.5,
+            contrast: 3.0,
+            supervision: 1.0,
+            dimension: 64,
+            pretraining: 10,
+            auxiliaries: Auxiliaries::Frozen,
+            detach_retain: false,
+        }
+    }
+}
+
+impl Default for Unlearning {
+    fn default() -> Self {
+        Self {
+            method: Method::Ec(Ec::default()),
+            base: Base::None,
+            base_weight: 1.0,
+            epochs: 30,
+            learning_rate: 0.03,
+            momentum: 0.9,
+            decay: 0.0,
+            clip: 1.0,
+            retain_batch: 64,
+            forget_batch: 32,
+        }
+    }
+}
