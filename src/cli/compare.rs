@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use forget_audit::Result;
 use forget_audit::compare::{Request, compare};
-use forget_audit::report::Report;
-use forget_audit::verdict::Policy;
+use forget_audit::report::{Report, remedy};
+use forget_audit::train::check_device;
+use forget_audit::unlearn::{AUDIT_EVERY, Ec, Method, Remediation, Unlearning, repair};
+use forget_audit::verdict::{Label, Policy};
 
 use super::data::DataArguments;
 use super::exit::Exit;
 use super::options::{Color, DisplayArguments, Format, RuntimeArguments, layers, size};
 use super::output::{Destination, print, render};
 use super::progress::Bars;
+use super::training::{TrainingBars, check_output};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -38,6 +41,10 @@ pub struct Arguments {
     runtime: RuntimeArguments,
     #[command(flatten)]
     files: FileArguments,
+    /// Where the verdict is superficial, and only there: repair the model with EC, write it here
+    /// and audit it; `audit remediate` has the options
+    #[arg(long, value_name = "FILE", requires = "data")]
+    remediate: Option<PathBuf>,
     /// What goes to stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -74,6 +81,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         runtime: arguments.runtime.options(),
         policy: Policy::default(),
     };
+    if let Some(output) = &arguments.remediate {
+        let models =
+            [Some(&request.original), Some(&request.unlearned), request.reference.as_ref()];
+        let models: Vec<&Path> = models.into_iter().flatten().map(PathBuf::as_path).collect();
+        check_output(output, &models)?;
+        check_device(request.runtime.device)?;
+    }
     let files = Files::prepare(
         arguments.files.json.as_deref(),
         arguments.files.html.as_deref(),
@@ -86,11 +100,37 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     if !arguments.display.quiet {
         tell(&report, &files);
     }
-    Ok(if report.verdict.label.passes() || arguments.exit_zero {
-        Exit::Passed
-    } else {
-        Exit::Failed
-    })
+    let mut verdict = report.verdict.label;
+    if let Some(output) = &arguments.remediate
+        && verdict == Label::Superficial
+    {
+        verdict = repaired(request, report, output, &arguments.display)?;
+    }
+    Ok(if verdict.passes() || arguments.exit_zero { Exit::Passed } else { Exit::Failed })
+}
+
+/// Repairs a superficially unlearned model and says what it led to.
+fn repaired(
+    request: Request,
+    before: Report,
+    output: &Path,
+    display: &DisplayArguments,
+) -> Result<Label> {
+    let supervised = Ec { selection: request.selection.clone(), ..Ec::default() };
+    let remediation = Remediation {
+        request,
+        output: output.to_owned(),
+        from_original: false,
+        unlearning: Unlearning { method: Method::Ec(supervised), ..Unlearning::default() },
+        audit_every: AUDIT_EVERY,
+    };
+    let (observer, progress) = (Bars::new(display.quiet), TrainingBars::new(display.quiet)?);
+    let remedied = repair(&remediation, before, &observer, &progress)?;
+    print(&format!("\nRepair with EC:\n\n{}", remedy(&remedied.before, &remedied.after)))?;
+    if !display.quiet {
+        eprintln!("repaired: {}", output.display());
+    }
+    Ok(remedied.after.verdict.label)
 }
 
 /// Where a comparison's reports go.

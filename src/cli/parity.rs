@@ -10,7 +10,9 @@ use forget_audit::data::{Normalization, Part, load};
 use forget_audit::onnx::{Graph, Model};
 use forget_audit::report::clean;
 use forget_audit::runtime::{Batch, Runtime};
-use forget_audit::train::{Cpu, Deviation, parity, random_batch};
+use forget_audit::train::{
+    BackendDevice, Base, Deviation, OnDevice, on_device, parity, random_batch,
+};
 use forget_audit::{Error, Result};
 
 use super::exit::Exit;
@@ -99,7 +101,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             }
         }
     };
-    let deviations = parity::<Cpu>(&model, &runtime, batch, Default::default())?;
+    let work = Parity { model: &model, runtime: &runtime, batch: &batch };
+    let deviations = on_device(arguments.runtime.options().device, work)?;
     let passed = deviations.iter().all(|d| d.relative <= arguments.tolerance);
     let outcome = Outcome {
         model: model.path().display().to_string(),
@@ -121,6 +124,21 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         print(&table(&deviations, arguments.tolerance, passed))?;
     }
     Ok(if passed { Exit::Passed } else { Exit::Failed })
+}
+
+/// The comparison, on whichever device.
+struct Parity<'a> {
+    model: &'a Model,
+    runtime: &'a Runtime,
+    batch: &'a dyn Fn() -> Result<Vec<Batch>>,
+}
+
+impl OnDevice for Parity<'_> {
+    type Output = Vec<Deviation>;
+
+    fn run<B: Base>(self, device: BackendDevice<B>) -> Result<Vec<Deviation>> {
+        parity::<B>(self.model, self.runtime, self.batch, device)
+    }
 }
 
 fn table(deviations: &[Deviation], tolerance: f64, passed: bool) -> String {

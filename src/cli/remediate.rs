@@ -6,8 +6,9 @@ use clap::{Args, ValueEnum};
 use forget_audit::Result;
 use forget_audit::compare::Request;
 use forget_audit::report::remedy;
-use forget_audit::train::Cpu;
-use forget_audit::unlearn::{Auxiliaries, Base, Ec, Method, Remediation, Unlearning, remediate};
+use forget_audit::unlearn::{
+    AUDIT_EVERY, Auxiliaries, Base, Ec, Method, Remediation, Unlearning, remediate,
+};
 use forget_audit::verdict::Policy;
 
 use super::data::DataArguments;
@@ -49,6 +50,9 @@ pub struct TrainingArguments {
     /// What acts on the outputs beside it
     #[arg(long, value_enum, default_value_t = BaseName::None)]
     base: BaseName,
+    /// Weight of the base method's loss; beside EC it falls to 0 half way through
+    #[arg(long, default_value_t = Unlearning::default().base_weight)]
+    base_weight: f64,
     /// Start from the original, not from the unlearned model
     #[arg(long = "from", value_enum, default_value_t = Start::Unlearned)]
     start: Start,
@@ -56,46 +60,46 @@ pub struct TrainingArguments {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     layers: Vec<String>,
     /// Passes over the retain samples
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = Unlearning::default().epochs)]
     epochs: usize,
     /// The largest step size; it rises at first, then falls along half a cosine
-    #[arg(long, default_value_t = 0.03)]
+    #[arg(long, default_value_t = Unlearning::default().learning_rate)]
     learning_rate: f64,
     /// Momentum
-    #[arg(long, default_value_t = 0.9)]
+    #[arg(long, default_value_t = Unlearning::default().momentum)]
     momentum: f64,
     /// Weight decay
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = Unlearning::default().decay)]
     weight_decay: f64,
     /// Longer gradients are scaled down to this length
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = Unlearning::default().clip)]
     clip: f64,
     /// Retain samples a step
-    #[arg(long, default_value_t = 64, value_parser = size)]
+    #[arg(long, default_value_t = Unlearning::default().retain_batch, value_parser = size)]
     batch_size: usize,
     /// Forget samples a step
-    #[arg(long, default_value_t = 32, value_parser = size)]
+    #[arg(long, default_value_t = Unlearning::default().forget_batch, value_parser = size)]
     forget_batch_size: usize,
     /// Audit every so many epochs and stop once nothing is left to repair; 0 for never
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = AUDIT_EVERY)]
     audit_every: usize,
     /// Retain share of neg-grad
     #[arg(long, default_value_t = 0.95)]
     neg_grad_retain: f64,
     /// Temperature of EC's contrastive loss
-    #[arg(long, default_value_t = 0.5, help_heading = "EC")]
+    #[arg(long, default_value_t = Ec::default().temperature, help_heading = "EC")]
     temperature: f64,
     /// Weight of EC's contrastive loss
-    #[arg(long, default_value_t = 3.0, help_heading = "EC")]
+    #[arg(long, default_value_t = Ec::default().contrast, help_heading = "EC")]
     contrast: f64,
     /// Weight of EC's cross-entropy on retain samples
-    #[arg(long, default_value_t = 1.0, help_heading = "EC")]
+    #[arg(long, default_value_t = Ec::default().supervision, help_heading = "EC")]
     supervision: f64,
     /// Features at the end of EC's auxiliary modules
-    #[arg(long, default_value_t = 64, value_parser = size, help_heading = "EC")]
+    #[arg(long, default_value_t = Ec::default().dimension, value_parser = size, help_heading = "EC")]
     dimension: usize,
     /// Epochs of pre-training of the auxiliary modules
-    #[arg(long, default_value_t = 10, help_heading = "EC")]
+    #[arg(long, default_value_t = Ec::default().pretraining, help_heading = "EC")]
     pretraining: usize,
     /// Whether the auxiliary modules stay as pre-trained or are trained along
     #[arg(long, value_enum, default_value_t = AuxiliariesName::Frozen, help_heading = "EC")]
@@ -160,6 +164,7 @@ impl TrainingArguments {
                 BaseName::RandomLabel => Base::RandomLabel,
                 BaseName::NegGrad => Base::NegGrad { retain: self.neg_grad_retain },
             },
+            base_weight: self.base_weight,
             epochs: self.epochs,
             learning_rate: self.learning_rate,
             momentum: self.momentum,
@@ -172,6 +177,7 @@ impl TrainingArguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
+    forget_audit::memory::keep_blocks();
     let (original, unlearned) = (&arguments.original, &arguments.unlearned);
     let inputs = [Some(original), Some(unlearned), arguments.reference.as_ref()];
     let inputs: Vec<&std::path::Path> = inputs.iter().flatten().map(|p| p.as_path()).collect();
@@ -196,7 +202,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     };
     let observer = Bars::new(arguments.display.quiet);
     let progress = TrainingBars::new(arguments.display.quiet)?;
-    let remedied = remediate::<Cpu>(&remediation, Default::default(), &observer, &progress)?;
+    let remedied = remediate(&remediation, &observer, &progress)?;
     print(&remedy(&remedied.before, &remedied.after))?;
     if !arguments.display.quiet {
         eprintln!("trained for {} epochs: {}", remedied.epochs, arguments.output.display());

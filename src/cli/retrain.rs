@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use forget_audit::Result;
 use forget_audit::onnx::patched;
-use forget_audit::train::{Cpu, Optimizer};
-use forget_audit::unlearn::{Recipe, Task, TaskRequest, retrain};
+use forget_audit::train::{Optimizer, check_device, on_device};
+use forget_audit::unlearn::{Recipe, Retraining, Task, TaskRequest};
 
 use super::data::DataArguments;
 use super::exit::Exit;
@@ -78,12 +78,14 @@ enum BatchNormMode {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
+    forget_audit::memory::keep_blocks();
     check_output(&arguments.output, &[&arguments.model])?;
     let request = TaskRequest {
         samples: arguments.data.required()?,
         runtime: arguments.runtime.options(),
         seed: arguments.seed,
     };
+    check_device(request.runtime.device)?;
     let task = Task::open(&arguments.model, &request)?;
     let given = &arguments.recipe;
     let recipe = Recipe {
@@ -100,7 +102,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         train_batch_norm: given.batch_norm == BatchNormMode::Train,
     };
     let bars = TrainingBars::new(arguments.display.quiet)?;
-    let values = retrain::<Cpu>(&task, &recipe, Default::default(), &bars, &mut |_, _| Ok(false))?;
+    let retraining = Retraining { task: &task, recipe: &recipe, progress: &bars };
+    let values = on_device(request.runtime.device, retraining)?;
     patched(&task.model, &values)?.write(&arguments.output)?;
     if !arguments.display.quiet {
         eprintln!("retrained: {}", arguments.output.display());

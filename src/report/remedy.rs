@@ -58,8 +58,7 @@ fn layers(before: &Report, after: &Report, reference: bool) -> String {
     for old in &before.layers {
         let Some(new) = after.layers.iter().find(|l| l.name == old.name) else { continue };
         let mut row = vec![short_layer(&old.name).to_owned()];
-        let measures: [fn(&LayerEvidence) -> [Option<f64>; 2]; 3] = [cka, probe, few_shot];
-        for measure in measures {
+        for measure in MEASURES {
             row.extend([measure(old)[0], measure(new)[0]].map(number));
             if reference {
                 row.push(number(measure(new)[1]));
@@ -69,6 +68,11 @@ fn layers(before: &Report, after: &Report, reference: bool) -> String {
     }
     table.to_string()
 }
+
+/// A figure of the unlearned model and of the reference.
+type Measure = fn(&LayerEvidence) -> [Option<f64>; 2];
+
+const MEASURES: [Measure; 3] = [cka, probe, few_shot];
 
 /// Debiased CKA with the original: of the unlearned model and of the reference.
 fn cka(layer: &LayerEvidence) -> [Option<f64>; 2] {

@@ -6,6 +6,7 @@
 mod arithmetic;
 mod arrange;
 mod call;
+mod device;
 mod engine;
 mod fuse;
 mod gradients;
@@ -21,7 +22,9 @@ mod tensor;
 mod trainer;
 mod value;
 
+pub use burn_backend::tensor::Device as BackendDevice;
 pub use call::{BatchNorm, Call, Statistics};
+pub use device::{OnDevice, check_device, on_device};
 pub use engine::{Base, Cpu, Engine, Operation};
 pub use gradients::gradients_of;
 pub use host::{Host, HostData};

@@ -4,81 +4,20 @@
 use std::cell::Cell;
 
 use burn_autodiff::Autodiff;
-use burn_backend::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::base::{Base, Scored};
 use super::batches::Cycle;
+use super::settings::{Auxiliaries, Method, Unlearning};
 use super::task::Task;
 use super::{AfterEpoch, Parameters, Progress, go_on};
-use crate::onnx::{Role, Selection, Supervision};
+use crate::onnx::{Role, Supervision};
 use crate::train::{
-    self, Contrast, Optimizer, Program, Schedule, Tensor, Trainer, contrastive, cross_entropy,
+    self, BackendDevice, Contrast, Optimizer, Program, Schedule, Tensor, Trainer, contrastive,
+    cross_entropy,
 };
 use crate::{Error, Result};
-
-/// What is done beside the base method.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Method {
-    /// EC.
-    Ec(Ec),
-    /// Nothing: the base method alone.
-    BaseOnly,
-}
-
-/// Whether the auxiliary modules move while the network unlearns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Auxiliaries {
-    /// They stay as they were pre-trained: only the network can lower the loss.
-    Frozen,
-    /// They are trained along.
-    Trained,
-}
-
-/// The constants of EC.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ec {
-    /// Which layers are supervised.
-    pub selection: Selection,
-    /// Temperature of the contrastive loss.
-    pub temperature: f64,
-    /// Weight of the contrastive loss on forget samples.
-    pub contrast: f64,
-    /// Weight of the cross-entropy on retain samples.
-    pub supervision: f64,
-    /// Features at the end of each auxiliary module.
-    pub dimension: usize,
-    /// Epochs of pre-training of the auxiliary modules.
-    pub pretraining: usize,
-    /// Whether they move after that.
-    pub auxiliaries: Auxiliaries,
-    /// Whether the retain side of the contrastive loss is taken as constant.
-    pub detach_retain: bool,
-}
-
-/// How a model unlearns.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Unlearning {
-    /// Beside the base.
-    pub method: Method,
-    /// The loss on the scores.
-    pub base: Base,
-    /// Passes over the retain samples.
-    pub epochs: usize,
-    /// The largest step size.
-    pub learning_rate: f64,
-    /// Momentum of SGD.
-    pub momentum: f64,
-    /// Weight decay.
-    pub decay: f64,
-    /// The longest gradient that a step follows.
-    pub clip: f64,
-    /// Retain samples a step.
-    pub retain_batch: usize,
-    /// Forget samples a step.
-    pub forget_batch: usize,
-}
 
 /// The step size of the auxiliary modules' pre-training, by Adam.
 const PRETRAINING_RATE: f64 = 3e-3;
@@ -90,7 +29,7 @@ const PRETRAINING_RATE: f64 = 3e-3;
 pub fn unlearn<B: train::Base>(
     task: &Task,
     settings: &Unlearning,
-    device: Device<B>,
+    device: BackendDevice<B>,
     progress: &dyn Progress,
     after_epoch: AfterEpoch,
 ) -> Result<Parameters> {
@@ -132,7 +71,8 @@ pub fn unlearn<B: train::Base>(
     }
     trainer.clip = settings.clip;
     trainer.decay = settings.decay;
-    run(task, settings, &mut trainer, points.len(), sizes, &own, progress, after_epoch)?;
+    let course = Course { task, settings, points: points.len(), sizes, own: &own };
+    course.run(&mut trainer, progress, after_epoch)?;
     values(&trainer, &own)
 }
 
@@ -203,88 +143,105 @@ fn fill(mut rows: Vec<usize>, size: usize, fixed: bool) -> Vec<usize> {
     rows
 }
 
-fn run<B: train::Base>(
-    task: &Task,
-    settings: &Unlearning,
-    trainer: &mut Trainer<B>,
+/// The training after the auxiliary modules are ready.
+struct Course<'a> {
+    task: &'a Task,
+    settings: &'a Unlearning,
+    /// Number of supervised points.
     points: usize,
-    (forget, retain): (usize, usize),
-    own: &[String],
-    progress: &dyn Progress,
-    after_epoch: AfterEpoch,
-) -> Result<()> {
-    let fit = &task.splits.fit;
-    let labels = task.labels()?;
-    let fixed = task.fixed_batch().is_some();
-    let mut forget_rows = Cycle::new(&fit.forget.rows, task.seed, 1);
-    let mut retain_rows = Cycle::new(&fit.retain.rows, task.seed, 2);
-    let mut rng = ChaCha8Rng::seed_from_u64(task.seed);
-    rng.set_stream(3);
-    let mut classes: Vec<usize> = fit.retain.rows.iter().map(|&r| labels[r]).collect();
-    classes.sort_unstable();
-    classes.dedup();
+    /// Forget and retain samples of a step.
+    sizes: (usize, usize),
+    /// The network's own parameters.
+    own: &'a [String],
+}
 
-    let per_epoch = fit.retain.rows.len().div_ceil(retain);
-    let steps = settings.epochs * per_epoch;
-    let schedule =
-        Schedule { rate: settings.learning_rate, warm_up: per_epoch.min(steps / 10), steps };
-    progress.begin("unlearning", steps);
-    for step in 0..steps {
-        go_on(progress)?;
-        let mut rows = fill(forget_rows.take(forget, fixed), forget, fixed);
-        let count = rows.len();
-        rows.extend(fill(retain_rows.take(retain, fixed), retain, fixed));
-        let labels: Vec<usize> = rows.iter().map(|&r| labels[r]).collect();
-        let (forget_labels, retain_labels) = labels.split_at(count);
-        let parts = Cell::new([0.0; 3]);
-        let total = trainer.step(task.batch(&rows)?, schedule.at(step), |outputs| {
-            let split = |tensor: &Tensor<Autodiff<B>>| {
-                let rows = tensor.shape()[0];
-                let flat = tensor.clone().reshape(&[rows, tensor.len() / rows]);
-                (flat.clone().narrow(0, 0, count), flat.narrow(0, count, rows))
-            };
-            let mut losses = Vec::new();
-            let mut parts_now = [0.0; 3];
-            let (scores_f, scores_r) = split(&outputs[2 * points - 1]);
-            let scored =
-                Scored { forget: scores_f, forget_labels, retain: scores_r, retain_labels };
-            if let Some(base) = settings.base.loss(scored, &classes, &mut rng) {
-                parts_now[0] = number(&base);
-                losses.push(base);
-            }
-            if let Method::Ec(ec) = &settings.method {
-                let contrast =
-                    Contrast { temperature: ec.temperature, detach_retain: ec.detach_retain };
-                for (index, pair) in outputs.chunks(2).enumerate() {
-                    // Weights grow with depth and sum to one.
-                    let weight = 2.0 * (index + 1) as f64 / (points * (points + 1)) as f64;
-                    let (features_f, features_r) = split(&pair[0]);
-                    let push = contrastive(features_f, forget_labels, features_r, contrast);
-                    let keep = cross_entropy(split(&pair[1]).1, retain_labels);
-                    parts_now[1] += weight * number(&push);
-                    parts_now[2] += weight * number(&keep);
-                    losses.push(push.mul_scalar(weight * ec.contrast));
-                    losses.push(keep.mul_scalar(weight * ec.supervision));
+impl Course<'_> {
+    fn run<B: train::Base>(
+        &self,
+        trainer: &mut Trainer<B>,
+        progress: &dyn Progress,
+        after_epoch: AfterEpoch,
+    ) -> Result<()> {
+        let Self { task, settings, points, sizes: (forget, retain), own } = *self;
+        let fit = &task.splits.fit;
+        let labels = task.labels()?;
+        let fixed = task.fixed_batch().is_some();
+        let mut forget_rows = Cycle::new(&fit.forget.rows, task.seed, 1);
+        let mut retain_rows = Cycle::new(&fit.retain.rows, task.seed, 2);
+        let mut rng = ChaCha8Rng::seed_from_u64(task.seed);
+        rng.set_stream(3);
+        let mut classes: Vec<usize> = fit.retain.rows.iter().map(|&r| labels[r]).collect();
+        classes.sort_unstable();
+        classes.dedup();
+
+        let per_epoch = fit.retain.rows.len().div_ceil(retain);
+        let steps = settings.epochs * per_epoch;
+        let schedule =
+            Schedule { rate: settings.learning_rate, warm_up: per_epoch.min(steps / 10), steps };
+        progress.begin("unlearning", steps);
+        for step in 0..steps {
+            go_on(progress)?;
+            let mut rows = fill(forget_rows.take(forget, fixed), forget, fixed);
+            let count = rows.len();
+            rows.extend(fill(retain_rows.take(retain, fixed), retain, fixed));
+            let labels: Vec<usize> = rows.iter().map(|&r| labels[r]).collect();
+            let (forget_labels, retain_labels) = labels.split_at(count);
+            let parts = Cell::new([0.0; 3]);
+            let total = trainer.step(task.batch(&rows)?, schedule.at(step), |outputs| {
+                let split = |tensor: &Tensor<Autodiff<B>>| {
+                    let rows = tensor.shape()[0];
+                    let flat = tensor.clone().reshape(&[rows, tensor.len() / rows]);
+                    (flat.clone().narrow(0, 0, count), flat.narrow(0, count, rows))
+                };
+                let mut losses = Vec::new();
+                let mut parts_now = [0.0; 3];
+                let (scores_f, scores_r) = split(&outputs[2 * points - 1]);
+                let scored =
+                    Scored { forget: scores_f, forget_labels, retain: scores_r, retain_labels };
+                if let Some(base) = settings.base.loss(scored, &classes, &mut rng) {
+                    parts_now[0] = number(&base);
+                    let share = match settings.method {
+                        Method::Ec(_) => (1.0 - 2.0 * step as f64 / steps as f64).max(0.0),
+                        Method::BaseOnly => 1.0,
+                    };
+                    losses.push(base.mul_scalar(settings.base_weight * share));
                 }
+                if let Method::Ec(ec) = &settings.method {
+                    let contrast =
+                        Contrast { temperature: ec.temperature, detach_retain: ec.detach_retain };
+                    for (index, pair) in outputs.chunks(2).enumerate() {
+                        // Weights grow with depth and sum to one.
+                        let weight = 2.0 * (index + 1) as f64 / (points * (points + 1)) as f64;
+                        let (features_f, features_r) = split(&pair[0]);
+                        let push = contrastive(features_f, forget_labels, features_r, contrast);
+                        let keep = cross_entropy(split(&pair[1]).1, retain_labels);
+                        parts_now[1] += weight * number(&push);
+                        parts_now[2] += weight * number(&keep);
+                        losses.push(push.mul_scalar(weight * ec.contrast));
+                        losses.push(keep.mul_scalar(weight * ec.supervision));
+                    }
+                }
+                parts.set(parts_now);
+                losses.into_iter().reduce(Tensor::plus).expect("a method has a loss")
+            })?;
+            let [base, contrast, supervision] = parts.get();
+            let named = match (&settings.method, settings.base) {
+                (Method::BaseOnly, _) => vec![("loss", total)],
+                (_, Base::None) => vec![("contrastive", contrast), ("cross-entropy", supervision)],
+                _ => {
+                    vec![("base", base), ("contrastive", contrast), ("cross-entropy", supervision)]
+                }
+            };
+            progress.step(&named);
+            if (step + 1) % per_epoch == 0
+                && after_epoch((step + 1) / per_epoch, &|| values(trainer, own))?
+            {
+                break;
             }
-            parts.set(parts_now);
-            losses.into_iter().reduce(Tensor::plus).expect("a method has a loss")
-        })?;
-        let [base, contrast, supervision] = parts.get();
-        let named = match (&settings.method, settings.base) {
-            (Method::BaseOnly, _) => vec![("loss", total)],
-            (_, Base::None) => vec![("contrastive", contrast), ("cross-entropy", supervision)],
-            _ => vec![("base", base), ("contrastive", contrast), ("cross-entropy", supervision)],
-        };
-        progress.step(&named);
-        if (step + 1) % per_epoch == 0
-            && after_epoch((step + 1) / per_epoch, &|| values(trainer, own))?
-        {
-            break;
         }
+        progress.end();
+        Ok(())
     }
-    progress.end();
-    Ok(())
 }
 
 /// The value of a loss; not finite where it can't be read, which ends the training.

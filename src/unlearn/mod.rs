@@ -6,12 +6,14 @@ mod batches;
 mod ec;
 mod remediate;
 mod retrain;
+mod settings;
 mod task;
 
 pub use base::{Base, Scored};
-pub use ec::{Auxiliaries, Ec, Method, Unlearning, unlearn};
-pub use remediate::{Remediation, Remedied, remediate};
-pub use retrain::{Recipe, retrain};
+pub use ec::unlearn;
+pub use remediate::{Remediation, Remedied, remediate, repair};
+pub use retrain::{Recipe, Retraining, retrain};
+pub use settings::{AUDIT_EVERY, Auxiliaries, Ec, Method, Unlearning};
 pub use task::{Task, TaskRequest};
 
 use std::collections::BTreeMap;

@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
-use burn_backend::tensor::Device;
-
-use super::ec::{Unlearning, unlearn};
+use super::ec::unlearn;
+use super::settings::Unlearning;
 use super::task::{Task, TaskRequest};
-use super::{Parameters, Progress};
+use super::{AfterEpoch, Parameters, Progress};
 use crate::compare::{Observer, Request, compare};
 use crate::onnx::patched;
 use crate::report::Report;
-use crate::train;
+use crate::train::{BackendDevice, Base, OnDevice, check_device, on_device};
 use crate::verdict::{Label, LayerEvidence};
 use crate::{Error, Result};
 
@@ -44,9 +43,23 @@ pub struct Remedied {
 ///
 /// # Errors
 /// When the comparison or the training can't be made; nothing is written then.
-pub fn remediate<B: train::Base>(
+pub fn remediate(
     remediation: &Remediation,
-    device: Device<B>,
+    observer: &dyn Observer,
+    progress: &dyn Progress,
+) -> Result<Remedied> {
+    check_device(remediation.request.runtime.device)?;
+    let before = compare(&remediation.request, observer)?;
+    repair(remediation, before, observer, progress)
+}
+
+/// [`remediate`] where the audit before has been made.
+///
+/// # Errors
+/// See [`remediate`].
+pub fn repair(
+    remediation: &Remediation,
+    before: Report,
     observer: &dyn Observer,
     progress: &dyn Progress,
 ) -> Result<Remedied> {
@@ -58,7 +71,6 @@ pub fn remediate<B: train::Base>(
             "give --data and --forget-classes or --forget-indices",
         ));
     };
-    let before = compare(request, observer)?;
     let start = match remediation.from_original {
         true => &request.original,
         false => &request.unlearned,
@@ -70,7 +82,7 @@ pub fn remediate<B: train::Base>(
     let every = remediation.audit_every;
     let mut after_epoch = |epoch: usize, values: &dyn Fn() -> Result<Parameters>| {
         epochs = epoch;
-        if every == 0 || epoch % every != 0 {
+        if every == 0 || !epoch.is_multiple_of(every) {
             return Ok(false);
         }
         let folder = tempfile::tempdir()
@@ -80,11 +92,33 @@ pub fn remediate<B: train::Base>(
         let report = compare(&Request { unlearned: candidate, ..request.clone() }, &Silent)?;
         Ok(repaired(&report))
     };
-    let values = unlearn::<B>(&task, &remediation.unlearning, device, progress, &mut after_epoch)?;
+    let training = Training {
+        task: &task,
+        settings: &remediation.unlearning,
+        progress,
+        after_epoch: &mut after_epoch,
+    };
+    let values = on_device(request.runtime.device, training)?;
     patched(&task.model, &values)?.write(&remediation.output)?;
     let request = Request { unlearned: remediation.output.clone(), ..request.clone() };
     let after = compare(&request, observer)?;
     Ok(Remedied { before, after, epochs })
+}
+
+/// The training, on whichever device.
+struct Training<'a> {
+    task: &'a Task,
+    settings: &'a Unlearning,
+    progress: &'a dyn Progress,
+    after_epoch: AfterEpoch<'a>,
+}
+
+impl OnDevice for Training<'_> {
+    type Output = Parameters;
+
+    fn run<B: Base>(self, device: BackendDevice<B>) -> Result<Parameters> {
+        unlearn::<B>(self.task, self.settings, device, self.progress, self.after_epoch)
+    }
 }
 
 /// The debiased CKA with the original on forget samples that is asked of the head's input before a

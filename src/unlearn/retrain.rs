@@ -1,12 +1,12 @@
 //! The reference: the same graph from fresh weights, trained on the retain samples alone.
 
-use burn_backend::tensor::Device;
-
 use super::batches::Cycle;
 use super::task::Task;
 use super::{AfterEpoch, Parameters, Progress, go_on};
 use crate::onnx::{Graph, Role, fresh};
-use crate::train::{self, Optimizer, Program, Schedule, Trainer, cross_entropy};
+use crate::train::{
+    self, BackendDevice, OnDevice, Optimizer, Program, Schedule, Trainer, cross_entropy,
+};
 use crate::{Error, Result};
 
 /// How a reference is trained.
@@ -37,7 +37,7 @@ pub struct Recipe {
 pub fn retrain<B: train::Base>(
     task: &Task,
     recipe: &Recipe,
-    device: Device<B>,
+    device: BackendDevice<B>,
     progress: &dyn Progress,
     after_epoch: AfterEpoch,
 ) -> Result<Parameters> {
@@ -47,7 +47,7 @@ pub fn retrain<B: train::Base>(
     let moved = trainable.into_iter().filter(|(_, role)| !running(*role));
     let moved: Vec<String> = moved.map(|(name, _)| name).collect();
     let scores = task.logits()?;
-    let model = crate::onnx::with_outputs(task.model.clone(), &[scores.clone()]);
+    let model = crate::onnx::with_outputs(task.model.clone(), std::slice::from_ref(&scores));
     let program = Program::new(&model)?;
     let mut trainer = Trainer::<B>::new(&program, &[scores], &names, device, recipe.optimizer)?;
     trainer.set_values(&fresh(&Graph::new(&task.model)?, task.seed)?);
@@ -92,4 +92,22 @@ pub fn retrain<B: train::Base>(
     }
     progress.end();
     trainer.values()
+}
+
+/// A retraining, on whichever device.
+pub struct Retraining<'a> {
+    /// The model and its samples.
+    pub task: &'a Task,
+    /// How it is trained.
+    pub recipe: &'a Recipe,
+    /// Is told how it goes.
+    pub progress: &'a dyn Progress,
+}
+
+impl OnDevice for Retraining<'_> {
+    type Output = Parameters;
+
+    fn run<B: train::Base>(self, device: BackendDevice<B>) -> Result<Parameters> {
+        retrain::<B>(self.task, self.recipe, device, self.progress, &mut |_, _| Ok(false))
+    }
 }

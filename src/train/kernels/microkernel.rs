@@ -284,7 +284,7 @@ impl Kernel for LanewiseOuter<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::simd::assert_sets_agree;
+    use super::super::simd::assert_sets_agree;
     use super::*;
 
     fn values(len: usize) -> Vec<f32> {

@@ -107,7 +107,7 @@ mod tests {
             let work =
                 Transpose { from: &from, pitch, rows, columns, pitch_out, bias: Some(&bias) };
             // SAFETY: the length is as `transpose` asserts.
-            unsafe { super::simd::assert_sets_agree(&work, columns * pitch_out) };
+            unsafe { super::super::simd::assert_sets_agree(&work, columns * pitch_out) };
             let mut out = vec![MaybeUninit::new(-1.0); columns * pitch_out];
             transpose_to_uninit(&work, &mut out);
             for (i, out) in out.iter().enumerate() {
