@@ -129,7 +129,7 @@ impl Kernels for Flex {
                     None => x,
                 };
                 let summed = (0..shape.len()).filter(|&i| shape[i] != lengths[i]);
-                summed.fold(x, |x, axis| Flex::float_sum_dim(x, axis))
+                summed.fold(x, Flex::float_sum_dim)
             }
         }
     }

@@ -197,7 +197,7 @@ pub trait Kernels: Backend {
         };
         let lengths = x.shape();
         let summed = (0..shape.len()).filter(|&i| shape[i] != lengths[i]);
-        summed.fold(x, |x, axis| Self::float_sum_dim(x, axis))
+        summed.fold(x, Self::float_sum_dim)
     }
 
     /// The same tensor, in row-major order where the backend knows orders.
