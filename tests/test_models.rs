@@ -155,6 +155,13 @@ fn step(exported: &Exported, to: &Path) -> Result<(), Box<dyn std::error::Error>
         cross_entropy(scores.swap_remove(0), &labels)
     })?;
     let after = trainer.values()?;
+    let mut again = Trainer::<Cpu>::new(&program, &outputs, &names, Default::default(), sgd)?;
+    again.step(exported.batch(samples, 2), 1e-3, |mut scores| {
+        cross_entropy(scores.swap_remove(0), &labels)
+    })?;
+    if again.values()? != after {
+        return Err("the same step led to other values".into());
+    }
     let moves = |name: &String| before[name] != after[name] || has_no_effect(name);
     let still: Vec<&String> = names.iter().filter(|n| !moves(n)).collect();
     if !still.is_empty() {

@@ -122,3 +122,54 @@ impl<'a> Nodes<'a> {
         one.is_some_and(|c| c.to_floats().iter().all(|&v| close(v)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::proto::onnx::NodeProto;
+    use crate::train::host::HostData;
+
+    fn node(op: &str, inputs: [&str; 2], output: &str) -> Node {
+        let input = inputs.into_iter().filter(|i| !i.is_empty()).map(str::to_owned).collect();
+        let op_type = Some(op.to_owned());
+        Node::new(&NodeProto { op_type, input, output: vec![output.into()], ..Default::default() }, 17)
+    }
+
+    fn operators(products: &[[&str; 3]], outputs: &[&str]) -> Vec<String> {
+        let number = |v: f32| Host::scalar(HostData::Float(vec![v]));
+        let constants = [("root", number(2f32.sqrt())), ("one", number(1.0)), ("half", number(0.5))];
+        let constants = constants.map(|(name, value)| (name.to_owned(), value)).into();
+        let mut nodes = vec![
+            node("Div", ["x", "root"], "s"),
+            node("Erf", ["s", ""], "e"),
+            node("Add", ["one", "e"], "a"),
+        ];
+        nodes.extend(products.iter().map(|[a, b, to]| node("Mul", [a, b], to)));
+        let outputs: Vec<String> = outputs.iter().map(|&o| o.to_owned()).collect();
+        let fused = gelu(nodes, &constants, &outputs);
+        assert_eq!(fused.last().expect("a node").outputs, ["y"]);
+        fused.into_iter().map(|n| n.op).collect()
+    }
+
+    #[test]
+    fn all_orders_of_the_product_are_found() {
+        let orders = [
+            [["x", "a", "m"], ["m", "half", "y"]],
+            [["half", "a", "m"], ["x", "m", "y"]],
+            [["x", "half", "m"], ["m", "a", "y"]],
+        ];
+        for products in orders {
+            assert_eq!(operators(&products, &["y"]), ["Gelu"], "{products:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_elsewhere_or_is_another_formula_stays() {
+        let products = [["x", "a", "m"], ["m", "half", "y"]];
+        assert_eq!(operators(&products, &["y", "e"]).len(), 5);
+        assert_eq!(operators(&[["x", "a", "m"], ["m", "one", "y"]], &["y"]).len(), 5);
+        assert_eq!(operators(&[["z", "a", "m"], ["m", "half", "y"]], &["y"]).len(), 5);
+        let both = [["x", "a", "m"], ["m", "m", "q"], ["m", "half", "y"]];
+        assert_eq!(operators(&both, &["y", "q"]).len(), 6);
+    }
+}

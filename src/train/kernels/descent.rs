@@ -37,3 +37,31 @@ pub fn squares(values: &[f32]) -> f64 {
         values.par_chunks(PIECE).map(|v| f64::from(super::normalize::dot(v, v))).collect();
     pieces.iter().sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_follows_its_formula() {
+        let n = 2 * PIECE + 5;
+        let value = |i: usize| (i % 97) as f32 / 64.0 - 0.5;
+        let descent = Descent { momentum: 0.5, rate: 0.25, keep: 0.75 };
+        let gradient: Vec<f32> = (0..n).map(|i| value(i + 3)).collect();
+        let mut parameter: Vec<f32> = (0..n).map(value).collect();
+        let mut velocity: Vec<f32> = (0..n).map(|i| value(2 * i)).collect();
+        step(descent, &mut parameter, &mut velocity, &gradient);
+        for i in 0..n {
+            // Multiples of powers of two: exact.
+            let v = 0.5 * value(2 * i) + value(i + 3);
+            assert_eq!((velocity[i], parameter[i]), (v, 0.75 * value(i) - 0.25 * v));
+        }
+    }
+
+    #[test]
+    fn squares_are_summed() {
+        let n = 3 * PIECE + 7;
+        let halves: Vec<f32> = (0..n).map(|i| (i % 2) as f32 / 2.0).collect();
+        assert_eq!(squares(&halves), (n / 2) as f64 / 4.0);
+    }
+}
