@@ -23,7 +23,7 @@ pub(super) fn gaps(report: &Report) -> Vec<String> {
     if report.models.reference.is_none() {
         gaps.push(
             "No reference was given, so recovery was not compared with that of a model retrained \
-             without the forget set. Give --reference RETRAINED.onnx."
+             without the forget set. `audit retrain` makes one; give it with --reference."
                 .into(),
         );
     }

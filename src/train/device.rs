@@ -3,10 +3,8 @@
 use burn_backend::tensor::Device as BackendDevice;
 
 use super::engine::{Base, Cpu};
-#[cfg(not(feature = "cuda"))]
-use crate::Error;
-use crate::Result;
 use crate::runtime::Device;
+use crate::{Error, Result};
 
 /// Work that runs on whichever backend was asked for.
 pub trait OnDevice {
@@ -29,7 +27,18 @@ pub fn on_device<W: OnDevice>(requested: Device, work: W) -> Result<W::Output> {
     match requested {
         Device::Auto | Device::Cpu => work.run::<Cpu>(Default::default()),
         #[cfg(feature = "cuda")]
-        Device::Cuda(n) => work.run::<burn_cuda::Cuda>(burn_cuda::CudaDevice::new(n as usize)),
+        Device::Cuda(n) => {
+            let unavailable = |why| {
+                Error::input(
+                    format!("--device cuda:{n}"),
+                    format!("burn can't use the device ({why:?})"),
+                    "check the driver with nvidia-smi, or use --device cpu",
+                )
+            };
+            let number = usize::try_from(n).unwrap_or_default();
+            let device = BackendDevice::<burn_cuda::Cuda>::cuda(number).map_err(unavailable)?;
+            work.run::<burn_cuda::Cuda>(device)
+        }
         #[cfg(not(feature = "cuda"))]
         Device::Cuda(n) => {
             drop(work);
