@@ -132,12 +132,16 @@ mod tests {
     fn node(op: &str, inputs: [&str; 2], output: &str) -> Node {
         let input = inputs.into_iter().filter(|i| !i.is_empty()).map(str::to_owned).collect();
         let op_type = Some(op.to_owned());
-        Node::new(&NodeProto { op_type, input, output: vec![output.into()], ..Default::default() }, 17)
+        Node::new(
+            &NodeProto { op_type, input, output: vec![output.into()], ..Default::default() },
+            17,
+        )
     }
 
     fn operators(products: &[[&str; 3]], outputs: &[&str]) -> Vec<String> {
         let number = |v: f32| Host::scalar(HostData::Float(vec![v]));
-        let constants = [("root", number(2f32.sqrt())), ("one", number(1.0)), ("half", number(0.5))];
+        let constants =
+            [("root", number(2f32.sqrt())), ("one", number(1.0)), ("half", number(0.5))];
         let constants = constants.map(|(name, value)| (name.to_owned(), value)).into();
         let mut nodes = vec![
             node("Div", ["x", "root"], "s"),

