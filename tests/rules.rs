@@ -43,6 +43,23 @@ fn the_base_cases_are_erased() {
 const NEAR: f64 = 0.9;
 
 #[test]
+fn a_reference_that_learned_less_altogether_convicts_nobody() {
+    let with = |retain: f64| {
+        label(&WITH, |r| {
+            let layer = deepest(r);
+            layer.reference_gap.as_mut().expect("a gap").few_shot = interval(0.20, 0.01, 0.3);
+            layer.cka.forget.debiased = Some(NEAR);
+            let original = layer.few_shot.original.retain.last().copied().flatten().expect("one");
+            let reference = layer.few_shot.reference.as_mut().expect("a reference");
+            *reference.retain.last_mut().expect("one") = Some(original - retain);
+        })
+    };
+    // The policy allows .05.
+    assert_eq!(with(0.04), Label::Superficial);
+    assert_eq!(with(0.06), Label::Inconclusive);
+}
+
+#[test]
 fn recovery_beyond_the_reference_convicts_only_half_way_to_the_original() {
     // On the way from the reference's 1-shot accuracy to the original's lie .37.
     let few_shot = |gap: Interval, cka: Option<f64>| {

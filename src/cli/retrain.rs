@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use forget_audit::Result;
 use forget_audit::onnx::patched;
 use forget_audit::train::{Optimizer, check_device, on_device};
-use forget_audit::unlearn::{Recipe, Retraining, Task, TaskRequest};
+use forget_audit::unlearn::{Normalization, Recipe, Retraining, Shift, Task, TaskRequest};
 
 use super::data::DataArguments;
 use super::exit::Exit;
@@ -60,6 +60,14 @@ struct RecipeArguments {
     /// Share of all steps in which the step size rises
     #[arg(long, default_value_t = 0.1)]
     warm_up: f64,
+    /// Images are moved at random by up to so many pixels in either direction; 0 for not at all
+    /// [default: an eighth of the side]
+    #[arg(long, value_name = "PIXELS")]
+    shift: Option<usize>,
+    /// folded: train with batch normalisation behind each convolution where the file has none left,
+    /// and fold it back, as exporters do; as-exported: train the graph as it is
+    #[arg(long, value_enum, default_value_t = NormalizationMode::Folded)]
+    normalization: NormalizationMode,
     /// Batch normalisation keeps the stored statistics, or learns them from the batches
     #[arg(long, value_enum, default_value_t = BatchNormMode::Train)]
     batch_norm: BatchNormMode,
@@ -69,6 +77,12 @@ struct RecipeArguments {
 enum OptimizerName {
     Adam,
     Sgd,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum NormalizationMode {
+    Folded,
+    AsExported,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -99,6 +113,11 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         clip: given.clip,
         batch: given.batch_size,
         warm_up: given.warm_up,
+        shift: given.shift.map_or(Shift::Usual, Shift::Pixels),
+        normalization: match given.normalization {
+            NormalizationMode::Folded => Normalization::Folded,
+            NormalizationMode::AsExported => Normalization::AsExported,
+        },
         train_batch_norm: given.batch_norm == BatchNormMode::Train,
     };
     let bars = TrainingBars::new(arguments.display.quiet)?;

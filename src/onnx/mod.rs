@@ -7,6 +7,7 @@ mod head;
 mod initialize;
 mod layers;
 mod model;
+mod normalize;
 mod parameters;
 mod patch;
 mod random;
@@ -27,6 +28,7 @@ pub use head::Head;
 pub use initialize::fresh;
 pub use layers::{Layer, LayerKind, Selection, choose_layers, match_layers};
 pub use model::Model;
+pub use normalize::{Normalized, fold, with_batch_norm};
 pub use parameters::{
     Parameter, REEXPORT, WeightChange, WeightComparison, compare_weights, parameters,
 };

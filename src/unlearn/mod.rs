@@ -1,6 +1,7 @@
 //! Unlearning and retraining on the embedded trainer: EC, the methods it plugs into, and the
 //! reference that verdicts are judged against.
 
+mod augment;
 mod base;
 mod batches;
 mod ec;
@@ -9,10 +10,11 @@ mod retrain;
 mod settings;
 mod task;
 
+pub use augment::Shift;
 pub use base::{Base, Scored};
 pub use ec::unlearn;
 pub use remediate::{Remediation, Remedied, remediate, repair};
-pub use retrain::{Recipe, Retraining, retrain};
+pub use retrain::{Normalization, Recipe, Retraining, retrain};
 pub use settings::{AUDIT_EVERY, Auxiliaries, Ec, Method, Unlearning};
 pub use task::{Task, TaskRequest};
 

@@ -1,13 +1,27 @@
 //! The reference: the same graph from fresh weights, trained on the retain samples alone.
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::augment::Shift;
 use super::batches::Cycle;
 use super::task::Task;
 use super::{AfterEpoch, Parameters, Progress, go_on};
-use crate::onnx::{Graph, Role, fresh};
+use crate::onnx::{Graph, Role, fold, fresh, with_batch_norm};
 use crate::train::{
     self, BackendDevice, OnDevice, Optimizer, Program, Schedule, Trainer, cross_entropy,
 };
 use crate::{Error, Result};
+
+/// Whether the network is trained with batch normalisation that its file no longer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Normalization {
+    /// Behind every convolution with a bias, where the file has no normalisation: exporters fold it
+    /// away. It is folded back at the end.
+    Folded,
+    /// As the file has it.
+    AsExported,
+}
 
 /// How a reference is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +40,10 @@ pub struct Recipe {
     pub batch: usize,
     /// The share of all steps in which the step size rises.
     pub warm_up: f64,
+    /// How far images are moved at random.
+    pub shift: Shift,
+    /// Batch normalisation that the file no longer has.
+    pub normalization: Normalization,
     /// Whether batch normalisation uses and updates statistics of the batches.
     pub train_batch_norm: bool,
 }
@@ -43,12 +61,18 @@ pub fn retrain<B: train::Base>(
 ) -> Result<Parameters> {
     let trainable = task.trainable()?;
     let running = |role| matches!(role, Role::RunningMean | Role::RunningVariance);
-    let names: Vec<String> = trainable.iter().map(|(name, _)| name.clone()).collect();
-    let moved = trainable.into_iter().filter(|(_, role)| !running(*role));
-    let moved: Vec<String> = moved.map(|(name, _)| name).collect();
     let scores = task.logits()?;
-    let model = crate::onnx::with_outputs(task.model.clone(), std::slice::from_ref(&scores));
+    let (model, added) = match recipe.normalization {
+        Normalization::Folded => with_batch_norm(task.model.clone()),
+        Normalization::AsExported => (task.model.clone(), Vec::new()),
+    };
+    let model = crate::onnx::with_outputs(model, std::slice::from_ref(&scores));
     let program = Program::new(&model)?;
+    let mut names: Vec<String> = trainable.iter().map(|(name, _)| name.clone()).collect();
+    names.extend(added.iter().flat_map(|n| n.parts.clone()));
+    let moved = trainable.into_iter().filter(|(_, role)| !running(*role));
+    let mut moved: Vec<String> = moved.map(|(name, _)| name).collect();
+    moved.extend(added.iter().flat_map(|n| n.trained().to_vec()));
     let mut trainer = Trainer::<B>::new(&program, &[scores], &names, device, recipe.optimizer)?;
     trainer.set_values(&fresh(&Graph::new(&task.model)?, task.seed)?);
     trainer.train_only(&moved, recipe.optimizer);
@@ -57,6 +81,11 @@ pub fn retrain<B: train::Base>(
     if recipe.train_batch_norm {
         trainer.train_batch_norm();
     }
+    let folded = |trainer: &Trainer<B>| {
+        let mut values = trainer.values()?;
+        fold(&mut values, &added);
+        Ok(values)
+    };
 
     let rows = &task.splits.fit.retain.rows;
     let labels = task.labels()?;
@@ -70,6 +99,8 @@ pub fn retrain<B: train::Base>(
     }
     let fixed = task.fixed_batch().is_some();
     let mut cycle = Cycle::new(rows, task.seed, 0);
+    let mut rng = ChaCha8Rng::seed_from_u64(task.seed);
+    rng.set_stream(1);
     let per_epoch = if fixed { rows.len() / size } else { rows.len().div_ceil(size) };
     let steps = recipe.epochs * per_epoch;
     let warm_up = (steps as f64 * recipe.warm_up) as usize;
@@ -79,19 +110,21 @@ pub fn retrain<B: train::Base>(
         go_on(progress)?;
         let rows = cycle.take(size, fixed);
         let labels: Vec<usize> = rows.iter().map(|&r| labels[r]).collect();
-        let loss = trainer.step(task.batch(&rows)?, schedule.at(step), |outputs| {
+        let mut batch = task.batch(&rows)?;
+        recipe.shift.apply(&mut batch, &mut rng);
+        let loss = trainer.step(batch, schedule.at(step), |outputs| {
             let scores = outputs.into_iter().next().expect("one output was asked for");
             let (rows, values) = (scores.shape()[0], scores.len());
             cross_entropy(scores.reshape(&[rows, values / rows]), &labels)
         })?;
         progress.step(&[("cross-entropy", loss)]);
-        if (step + 1) % per_epoch == 0 && after_epoch((step + 1) / per_epoch, &|| trainer.values())?
+        if (step + 1) % per_epoch == 0 && after_epoch((step + 1) / per_epoch, &|| folded(&trainer))?
         {
             break;
         }
     }
     progress.end();
-    trainer.values()
+    folded(&trainer)
 }
 
 /// A retraining, on whichever device.

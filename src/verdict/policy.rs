@@ -20,6 +20,9 @@ pub struct Policy {
     /// Recovery and CKA beyond the reference's convict from this share of the way from the reference
     /// to the original on; two honest retrains lie within less of each other.
     pub half_way: f64,
+    /// At a layer where the reference's few-shot accuracy on retain samples lies more than this
+    /// below the original's, the reference learned less altogether and convicts nobody.
+    pub reference_retain_drop: f64,
     /// Without a reference the few-shot effect must lie below this, in placebo spreads.
     pub few_shot_effect: f64,
     /// Without a reference, a forget class that keeps more than this share of its few-shot accuracy
@@ -48,6 +51,7 @@ impl Default for Policy {
             few_shot_margin: 0.10,
             cka_margin: 0.10,
             half_way: 0.5,
+            reference_retain_drop: 0.05,
             few_shot_effect: -1.0,
             few_shot_remaining: 0.75,
             unchanged_cka: 0.98,

@@ -130,7 +130,8 @@ impl<'a> Court<'a> {
         let (outcome, measured) = match (excess.gap.value, excess.gap.ci) {
             (Some(value), Some([low, _])) if value > excess.margin && low > 0.0 => {
                 let half_way = excess.share() >= self.policy.half_way;
-                (if half_way && near { Outcome::Failed } else { Outcome::Undecided }, true)
+                let convicts = half_way && near && self.poorer(layer).is_none();
+                (if convicts { Outcome::Failed } else { Outcome::Undecided }, true)
             }
             (Some(_), Some(_)) => (Outcome::Passed, true),
             _ => (Outcome::Undecided, false),
@@ -140,6 +141,11 @@ impl<'a> Court<'a> {
             (Outcome::Passed, _) => {
                 format!("{what} of the forget set does not exceed the reference's")
             }
+            (_, true) if let Some((reference, original)) = self.poorer(layer) => format!(
+                "{what} of the forget set exceeds the reference's, but the reference tells retain \
+                 samples apart less well too (few-shot {reference:.2}, the original {original:.2}); \
+                 give a reference trained to the original's recipe"
+            ),
             (_, true) => format!(
                 "{what} of the forget set exceeds the reference's, but no more than retrained \
                  models may differ from each other; compare with another reference"
@@ -163,7 +169,11 @@ impl<'a> Court<'a> {
             .any(|e| e.gap.ci.is_some_and(|[low, _]| low > 0.0) && e.share() >= half_way);
         let closer = unlearned - reference > self.policy.cka_margin
             && cka_share(layer).is_some_and(|s| s >= half_way);
-        let outcome = if closer && recovers { Outcome::Failed } else { Outcome::Passed };
+        let outcome = match closer && recovers {
+            true if self.poorer(layer).is_some() => Outcome::Undecided,
+            true => Outcome::Failed,
+            false => Outcome::Passed,
+        };
         let message = match (closer, recovers) {
             (true, true) => {
                 "forget features stay closer to the original's than the reference's do, and \
@@ -183,6 +193,16 @@ impl<'a> Court<'a> {
             format!("at most {:.2} above the reference ({reference:.3})", self.policy.cka_margin),
             format!("{unlearned:.3}"),
         )
+    }
+
+    /// The reference's and the original's few-shot accuracy on retain samples, where the reference's
+    /// is so much lower that its features are poorer altogether: then it shows little of the forget
+    /// set too, whoever looks.
+    fn poorer(&self, layer: &LayerEvidence) -> Option<(f64, f64)> {
+        let last = |accuracies: &[Option<f64>]| accuracies.last().copied().flatten();
+        let reference = last(&layer.few_shot.reference.as_ref()?.retain)?;
+        let original = last(&layer.few_shot.original.retain)?;
+        (original - reference > self.policy.reference_retain_drop).then_some((reference, original))
     }
 
     /// Where unlearning contracted all forget features to one point, they tell forget samples from
