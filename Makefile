@@ -1,5 +1,5 @@
 # The commands of the README. Everything is built with one profile, so nothing is built twice.
-.PHONY: setup build demo test bench fixtures
+.PHONY: setup build demo test test-models bench fixtures
 
 setup:
 	@scripts/setup
@@ -14,6 +14,10 @@ test: setup
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
 	cargo test --release --locked
+
+# Exports networks of many families and tests the trainer on each (downloads PyTorch the first time).
+test-models: setup
+	scripts/test-models
 
 bench: build
 	scripts/bench

@@ -9,6 +9,7 @@ pub mod data;
 mod error;
 mod hex;
 pub mod measures;
+pub mod memory;
 pub mod onnx;
 pub mod report;
 pub mod runtime;

@@ -116,6 +116,7 @@ fn repaired(
     output: &Path,
     display: &DisplayArguments,
 ) -> Result<Label> {
+    forget_audit::memory::keep_blocks();
     let supervised = Ec { selection: request.selection.clone(), ..Ec::default() };
     let remediation = Remediation {
         request,

@@ -6,7 +6,6 @@ mod demo;
 mod doctor;
 mod exit;
 mod inspect;
-mod memory;
 mod options;
 mod output;
 mod parity;
@@ -55,7 +54,7 @@ enum Command {
 
 /// Parses the arguments, runs the command and turns the outcome into an exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    memory::return_large_blocks();
+    forget_audit::memory::return_large_blocks();
     let outcome = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => match arguments.command {
             Command::Demo(a) => demo::run(&a),

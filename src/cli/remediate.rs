@@ -177,6 +177,7 @@ impl TrainingArguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
+    forget_audit::memory::keep_blocks();
     let (original, unlearned) = (&arguments.original, &arguments.unlearned);
     let inputs = [Some(original), Some(unlearned), arguments.reference.as_ref()];
     let inputs: Vec<&std::path::Path> = inputs.iter().flatten().map(|p| p.as_path()).collect();

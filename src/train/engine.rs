@@ -25,30 +25,19 @@ impl Base for burn_cuda::Cuda {}
 
 /// An operation whose gradient is written out, because burn has none or a slow one.
 pub trait Operation<const N: usize>: Clone + Debug + Send + Sync + 'static {
-    /// What the forward pass leaves for the backward pass beside inputs and output.
-    type Saved: Clone + Debug + Send + 'static;
+    /// What the forward pass leaves for the backward pass. Nothing else of it is kept.
+    type Saved<B: Base>: Clone + Debug + Send + 'static;
 
     /// The output for `inputs`.
-    fn forward<B: Base>(&self, inputs: [FloatTensor<B>; N]) -> (FloatTensor<B>, Self::Saved);
+    fn forward<B: Base>(&self, inputs: [FloatTensor<B>; N]) -> (FloatTensor<B>, Self::Saved<B>);
 
     /// The gradients with respect to the inputs that are `needed`, from the output's gradient.
     fn backward<B: Base>(
         &self,
-        context: Context<B, N, Self::Saved>,
+        saved: Self::Saved<B>,
         gradient: FloatTensor<B>,
         needed: [bool; N],
     ) -> [Option<FloatTensor<B>>; N];
-}
-
-/// What an operation's backward pass may look at.
-#[derive(Clone, Debug)]
-pub struct Context<B: Backend, const N: usize, S> {
-    /// The forward pass's inputs.
-    pub inputs: [FloatTensor<B>; N],
-    /// Its output.
-    pub output: FloatTensor<B>,
-    /// What it left.
-    pub saved: S,
 }
 
 /// A backend that programs run on, with or without gradients.
@@ -89,8 +78,8 @@ impl<B: Base> Engine for Autodiff<B> {
         let prepared = Step { operation: operation.clone() }.prepare::<NoCheckpointing>(nodes);
         match prepared.compute_bound().stateful() {
             OpsKind::Tracked(tracked) => {
-                let (output, saved) = operation.forward::<B>(inputs.clone());
-                tracked.finish(Context { inputs, output: output.clone(), saved }, output)
+                let (output, saved) = operation.forward::<B>(inputs);
+                tracked.finish(saved, output)
             }
             OpsKind::UnTracked(untracked) => untracked.finish(operation.forward::<B>(inputs).0),
         }
@@ -103,7 +92,7 @@ struct Step<O> {
 }
 
 impl<B: Base, O: Operation<N>, const N: usize> Backward<B, N> for Step<O> {
-    type State = Context<B, N, O::Saved>;
+    type State = O::Saved<B>;
 
     fn backward(
         self,

@@ -3,9 +3,12 @@
 //! Shapes, indices, masks and integer arithmetic stay on the host; float tensors are burn tensors
 //! of any rank. No other module names burn.
 
+mod arithmetic;
+mod arrange;
 mod call;
 mod device;
 mod engine;
+mod fuse;
 mod gradients;
 mod host;
 mod kernels;

@@ -42,6 +42,11 @@ impl Node {
         }
     }
 
+    /// This node's place taken by another operator, of `inputs`, without attributes.
+    pub fn replaced(self, op: &str, inputs: Vec<String>) -> Self {
+        Self { op: op.to_owned(), inputs, attributes: Vec::new(), ..self }
+    }
+
     /// An error about this node.
     pub fn error(&self, problem: impl Display, remedy: impl Display) -> Error {
         let subject = format!("node \"{}\" ({}, opset {})", self.name, self.op, self.opset);

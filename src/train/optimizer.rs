@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::engine::Base;
+use super::kernels::Descent;
 use super::tensor::Tensor;
-use crate::Result;
 
 /// A rule that turns gradients into new parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,22 +51,24 @@ impl Optimizer {
         state.steps += 1;
         for (name, gradient) in gradients {
             let Some(parameter) = parameters.remove(&name) else { continue };
-            let step = match self {
+            let kept = if parameter.rank() >= 2 { 1.0 - rate * decay } else { 1.0 };
+            let moved = match self {
                 Self::Sgd { momentum } => {
-                    let velocity = match state.first.remove(&name) {
-                        Some(last) if momentum != 0.0 => last.mul_scalar(momentum).plus(gradient),
-                        _ => gradient,
-                    };
-                    state.first.insert(name.clone(), velocity.clone());
-                    velocity.mul_scalar(rate)
+                    let last = state.first.remove(&name);
+                    let descent =
+                        Descent { momentum: momentum as f32, rate: rate as f32, keep: kept as f32 };
+                    let (parameter, velocity) = parameter.descend(descent, last, gradient);
+                    state.first.insert(name.clone(), velocity);
+                    parameter
                 }
-                Self::Adam => adam(state, &name, gradient, rate),
+                Self::Adam => {
+                    let step = adam(state, &name, gradient, rate);
+                    let parameter =
+                        if kept == 1.0 { parameter } else { parameter.mul_scalar(kept) };
+                    parameter.minus(step)
+                }
             };
-            let kept = match parameter.rank() >= 2 && decay > 0.0 {
-                true => parameter.mul_scalar(1.0 - rate * decay),
-                false => parameter,
-            };
-            parameters.insert(name, kept.minus(step));
+            parameters.insert(name, moved);
         }
     }
 }
@@ -91,24 +93,28 @@ fn adam<B: Base>(state: &mut State<B>, name: &str, gradient: Tensor<B>, rate: f6
     first.mul_scalar(scale).over(size)
 }
 
+impl<B: Base> Tensor<B> {
+    /// This parameter and its velocity after a step of [`Optimizer::Sgd`].
+    fn descend(self, descent: Descent, velocity: Option<Self>, gradient: Self) -> (Self, Self) {
+        let shape = self.shape();
+        let velocity = velocity.map(Self::into_primitive);
+        let moved = B::descend(descent, self.into_primitive(), velocity, gradient.into_primitive());
+        let [parameter, velocity] = moved.map(|t| Self::new(t).reshape(&shape));
+        (parameter, velocity)
+    }
+}
+
 /// Scales `gradients` down together so that their common length is at most `limit`; returns the
 /// length before.
-///
-/// # Errors
-/// When the device failed.
-pub fn clip<B: Base>(gradients: &mut BTreeMap<String, Tensor<B>>, limit: f64) -> Result<f64> {
-    let mut squares = 0.0;
-    for gradient in gradients.values() {
-        let sum = gradient.clone().times(gradient.clone()).sum_all().into_values()?;
-        squares += f64::from(sum[0]);
-    }
-    let length = squares.sqrt();
+pub fn clip<B: Base>(gradients: &mut BTreeMap<String, Tensor<B>>, limit: f64) -> f64 {
+    let squares = gradients.values().map(|g| B::squares(g.primitive().clone()));
+    let length = squares.sum::<f64>().sqrt();
     if length > limit {
         let factor = limit / length;
         let scaled = std::mem::take(gradients).into_iter();
         *gradients = scaled.map(|(name, g)| (name, g.mul_scalar(factor))).collect();
     }
-    Ok(length)
+    length
 }
 
 /// The step size over the course of a training: a linear rise, then half a cosine down to zero.

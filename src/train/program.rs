@@ -7,6 +7,7 @@ use burn_backend::tensor::Device;
 
 use super::call::{BatchNorm, Call, Statistics};
 use super::engine::Engine;
+use super::fuse;
 use super::host::{Host, HostData};
 use super::node::Node;
 use super::ops;
@@ -66,6 +67,7 @@ impl Program {
                 constants.insert(tensor.name().to_owned(), host);
             }
         }
+        let nodes = fuse::gelu(nodes, &constants, &outputs);
         let mut producer = HashMap::new();
         for (index, node) in nodes.iter().enumerate() {
             producer.extend(node.outputs.iter().map(|o| (o.clone(), index)));

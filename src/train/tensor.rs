@@ -3,7 +3,10 @@
 use burn_backend::tensor::{Device, FloatTensor};
 use burn_backend::{FloatDType, Scalar, Shape, Slice, TensorData, TensorMetadata};
 
+use super::arithmetic::Joined;
+use super::arrange::{Narrowed, Reshaped};
 use super::engine::{Engine, Operation};
+use super::kernels::Join;
 use crate::{Error, Result};
 
 /// A float tensor; `f32`, any rank, rank 0 included.
@@ -113,7 +116,7 @@ impl<E: Engine> Tensor<E> {
 
     /// Sum, broadcast.
     pub fn plus(self, other: Self) -> Self {
-        self.zip(other, E::float_add)
+        self.zip(other, |a, b| E::apply(&Joined(Join::Sum), [a, b]))
     }
 
     /// Difference, broadcast.
@@ -123,7 +126,7 @@ impl<E: Engine> Tensor<E> {
 
     /// Product, broadcast.
     pub fn times(self, other: Self) -> Self {
-        self.zip(other, E::float_mul)
+        self.zip(other, |a, b| E::apply(&Joined(Join::Product), [a, b]))
     }
 
     /// Quotient, broadcast.
@@ -151,7 +154,7 @@ impl<E: Engine> Tensor<E> {
         let primitive = if self.primitive.shape().to_vec() == target {
             self.primitive
         } else {
-            E::float_reshape(self.primitive, Shape::from(target))
+            E::apply(&Reshaped(target), [self.primitive])
         };
         Self { primitive, scalar: shape.is_empty() }
     }
@@ -180,13 +183,7 @@ impl<E: Engine> Tensor<E> {
 
     /// Elements `start..end` of dimension `axis`.
     pub fn narrow(self, axis: usize, start: usize, end: usize) -> Self {
-        let slices: Vec<Slice> = (0..self.rank())
-            .map(|i| match i == axis {
-                true => Slice::new(start as isize, Some(end as isize), 1),
-                false => Slice::full(),
-            })
-            .collect();
-        self.slice(&slices)
+        Self::new(E::apply(&Narrowed { axis, start, end }, [self.primitive]))
     }
 
     /// The elements `indices` of dimension `axis`.

@@ -148,7 +148,7 @@ impl<'a, B: Base> Trainer<'a, B> {
         let mut gradients = gradients_of(loss, &parameters);
         gradients.retain(|name, _| self.trained.contains(name));
         drop(parameters);
-        let length = clip(&mut gradients, self.clip)?;
+        let length = clip(&mut gradients, self.clip);
         if !value.is_finite() || !length.is_finite() {
             return Err(Error::input(
                 "training",

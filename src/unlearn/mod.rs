@@ -11,7 +11,7 @@ mod settings;
 mod task;
 
 pub use augment::Shift;
-pub use base::Base;
+pub use base::{Base, Scored};
 pub use ec::unlearn;
 pub use remediate::{Remediation, Remedied, remediate, repair};
 pub use retrain::{Normalization, Recipe, Retraining, retrain};

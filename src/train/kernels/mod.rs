@@ -3,22 +3,31 @@
 
 use burn_backend::ops::ConvOptions;
 use burn_backend::tensor::{Device, FloatTensor};
-use burn_backend::{Backend, FloatDType, Shape, TensorData, TensorMetadata};
-use burn_flex::{Flex, FlexTensor};
+use burn_backend::{
+    Backend, BoolDType, FloatDType, Scalar, Shape, Slice, TensorData, TensorMetadata,
+};
 
+mod activation;
+mod arrange;
 mod blocked;
+mod broadcast;
 mod conv;
+mod cpu;
 mod depthwise;
+mod descent;
 mod gather;
 mod geometry;
 mod microkernel;
 mod normalize;
+mod parallel;
 mod pool;
 mod simd;
 mod tiles;
 mod transpose;
 mod weight_gradient;
 
+pub use broadcast::Join;
+pub use descent::Descent;
 pub use geometry::Geometry;
 pub use pool::Pool;
 
@@ -127,6 +136,123 @@ pub trait Kernels: Backend {
         let rest = Self::float_sub(Self::float_sub(gradient, mean), Self::float_mul(y, along));
         Self::float_mul(rest, inverse)
     }
+
+    /// `x` within `low` and `high`, which may be infinite; NaN stays.
+    fn clamp(x: FloatTensor<Self>, low: f32, high: f32) -> FloatTensor<Self> {
+        Self::float_clamp(x, low.into(), high.into())
+    }
+
+    /// The gradient of [`Kernels::clamp`] with output `y`, zero at the bounds.
+    fn clamp_input(
+        y: FloatTensor<Self>,
+        low: f32,
+        high: f32,
+        gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let stopped = Self::float_lower_equal_elem(y.clone(), low.into(), BoolDType::Native);
+        let gradient = Self::float_mask_fill(gradient, stopped, Scalar::Float(0.0));
+        let stopped = Self::float_greater_equal_elem(y, high.into(), BoolDType::Native);
+        Self::float_mask_fill(gradient, stopped, Scalar::Float(0.0))
+    }
+
+    /// `x Phi(x)`.
+    fn exact_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_mul(x.clone(), phi::<Self>(x))
+    }
+
+    /// The gradient of [`Kernels::exact_gelu`] at `x`: `Phi(x) + x exp(-x^2 / 2) / sqrt(2 pi)`.
+    fn exact_gelu_input(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        let squares = Self::float_mul(x.clone(), x.clone());
+        let bell = Self::float_exp(Self::float_mul_scalar(squares, Scalar::Float(-0.5)));
+        let height = Scalar::Float(1.0 / std::f64::consts::TAU.sqrt());
+        let slope = Self::float_mul_scalar(Self::float_mul(bell, x.clone()), height);
+        Self::float_mul(gradient, Self::float_add(phi::<Self>(x), slope))
+    }
+
+    /// The gradient of softmax along the last dimension, with output `y`: `y (g - sum(g y))`.
+    fn softmax_input(y: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        let last = y.rank() - 1;
+        let total = Self::float_sum_dim(Self::float_mul(gradient.clone(), y.clone()), last);
+        Self::float_mul(y, Self::float_sub(gradient, total))
+    }
+
+    /// Sum or product, broadcast; both of one rank.
+    fn join(a: FloatTensor<Self>, b: FloatTensor<Self>, by: Join) -> FloatTensor<Self> {
+        match by {
+            Join::Sum => Self::float_add(a, b),
+            Join::Product => Self::float_mul(a, b),
+        }
+    }
+
+    /// Sums `x`, or its products with `factor` of the same shape, over the dimensions that have
+    /// length one in `shape`.
+    fn sum_to(
+        x: FloatTensor<Self>,
+        factor: Option<FloatTensor<Self>>,
+        shape: &[usize],
+    ) -> FloatTensor<Self> {
+        let x = match factor {
+            Some(factor) => Self::float_mul(x, factor),
+            None => x,
+        };
+        let lengths = x.shape();
+        let summed = (0..shape.len()).filter(|&i| shape[i] != lengths[i]);
+        summed.fold(x, Self::float_sum_dim)
+    }
+
+    /// The same tensor, in row-major order where the backend knows orders.
+    fn in_order(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        x
+    }
+
+    /// Zeros of `shape`, with `part` from `start` on along `axis`.
+    fn embed(
+        part: FloatTensor<Self>,
+        shape: &[usize],
+        axis: usize,
+        start: usize,
+    ) -> FloatTensor<Self> {
+        let end = start + part.shape()[axis];
+        let slices: Vec<Slice> = (0..shape.len())
+            .map(|i| match i == axis {
+                true => Slice::new(start as isize, Some(end as isize), 1),
+                false => Slice::full(),
+            })
+            .collect();
+        let zeros = Self::float_zeros(Shape::from(shape.to_vec()), &part.device(), FloatDType::F32);
+        Self::float_slice_assign(zeros, &slices, part)
+    }
+
+    /// The parameter and the velocity after a step; without a velocity the gradient is it.
+    fn descend(
+        descent: Descent,
+        parameter: FloatTensor<Self>,
+        velocity: Option<FloatTensor<Self>>,
+        gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        let velocity = match velocity {
+            Some(v) => {
+                Self::float_add(Self::float_mul_scalar(v, descent.momentum.into()), gradient)
+            }
+            None => gradient,
+        };
+        let kept = Self::float_mul_scalar(parameter, descent.keep.into());
+        let step = Self::float_mul_scalar(velocity.clone(), descent.rate.into());
+        [Self::float_sub(kept, step), velocity]
+    }
+
+    /// The sum of squares.
+    fn squares(x: FloatTensor<Self>) -> f64 {
+        let sum = Self::float_sum(Self::float_mul(x.clone(), x));
+        f64::from(values::<Self>(sum)[0])
+    }
+}
+
+/// The normal distribution function.
+fn phi<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let scaled = B::float_mul_scalar(x, Scalar::Float(std::f64::consts::FRAC_1_SQRT_2));
+    let twice = B::float_add_scalar(B::float_erf(scaled), Scalar::Float(1.0));
+    B::float_mul_scalar(twice, Scalar::Float(0.5))
 }
 
 fn options(g: &Geometry) -> ConvOptions<2> {
@@ -146,56 +272,3 @@ fn planes<B: Backend>(values: Vec<f32>, pool: &Pool, device: &Device<B>) -> Floa
 
 #[cfg(feature = "cuda")]
 impl Kernels for burn_cuda::Cuda {}
-
-impl Kernels for Flex {
-    fn conv(
-        geometry: &Geometry,
-        x: FlexTensor,
-        weight: FlexTensor,
-        bias: Option<FlexTensor>,
-    ) -> FlexTensor {
-        let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-        let bias = bias.map(|b| b.to_contiguous());
-        let values = conv::forward(geometry, slice(&x), slice(&weight), bias.as_ref().map(slice));
-        flex(values, geometry.output_shape().to_vec())
-    }
-
-    fn conv_input(geometry: &Geometry, weight: FlexTensor, gradient: FlexTensor) -> FlexTensor {
-        let (weight, gradient) = (weight.to_contiguous(), gradient.to_contiguous());
-        let values = conv::backward_input(geometry, slice(&weight), slice(&gradient));
-        flex(values, geometry.input_shape().to_vec())
-    }
-
-    fn conv_weight(geometry: &Geometry, x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
-        let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
-        let values = conv::backward_weight(geometry, slice(&x), slice(&gradient));
-        flex(values, geometry.weight_shape().to_vec())
-    }
-
-    fn conv_bias(geometry: &Geometry, gradient: FlexTensor) -> FlexTensor {
-        let gradient = gradient.to_contiguous();
-        flex(conv::backward_bias(geometry, slice(&gradient)), vec![geometry.channels_out])
-    }
-
-    fn normalize(x: FlexTensor, epsilon: f32) -> (FlexTensor, FlexTensor) {
-        let x = x.to_contiguous();
-        let [rows, columns] = [x.layout().shape()[0], x.layout().shape()[1]];
-        let (y, inverse) = normalize::forward(slice(&x), columns, epsilon);
-        (flex(y, vec![rows, columns]), flex(inverse, vec![rows, 1]))
-    }
-
-    fn normalize_input(y: FlexTensor, inverse: FlexTensor, gradient: FlexTensor) -> FlexTensor {
-        let (y, gradient) = (y.to_contiguous(), gradient.to_contiguous());
-        let shape = vec![y.layout().shape()[0], y.layout().shape()[1]];
-        let values = normalize::backward(slice(&y), slice(&inverse), slice(&gradient), shape[1]);
-        flex(values, shape)
-    }
-}
-
-fn slice(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice().expect("contiguous f32")
-}
-
-fn flex(values: Vec<f32>, shape: Vec<usize>) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, Shape::from(shape)))
-}

@@ -50,7 +50,9 @@ pub fn backward(y: &[f32], inverse: &[f32], gradient: &[f32], columns: usize) ->
 /// Sixteen running sums: short chains keep rounding small and let the compiler use wide registers.
 const LANES: usize = 16;
 
-fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+/// The sum of `f` of all elements.
+#[inline(always)]
+pub fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let (blocks, rest) = x.as_chunks::<LANES>();
     let mut sums = [0.0f32; LANES];
     for block in blocks {
@@ -59,7 +61,9 @@ fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     sums.iter().sum::<f32>() + rest.iter().map(|&v| f(v)).sum::<f32>()
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+/// The sum of all products.
+#[inline(always)]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((blocks, rest), (other, last)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut sums = [0.0f32; LANES];
     for (a, b) in blocks.iter().zip(other) {

@@ -1,11 +1,10 @@
 //! Nonlinearities.
 
-use burn_backend::Scalar;
 use burn_backend::tensor::FloatTensor;
 
 use crate::Result;
 use crate::train::call::Call;
-use crate::train::engine::{Base, Context, Engine, Operation};
+use crate::train::engine::{Base, Engine, Operation};
 use crate::train::tensor::Tensor;
 use crate::train::value::Value;
 
@@ -85,7 +84,7 @@ pub fn tanh<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
 pub fn gelu<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
     let x = call.tensor(0)?;
     match call.node.text("approximate", "none") {
-        "none" => call.one(x.map(E::gelu)),
+        "none" => call.one(x.apply(&Gelu)),
         "tanh" => {
             let cube = x.clone().times(x.clone()).times(x.clone()).mul_scalar(0.044715);
             let inner = x.clone().plus(cube).mul_scalar((2.0 / std::f64::consts::PI).sqrt());
@@ -135,12 +134,12 @@ pub fn clip<E: Engine>(call: &mut Call<E>) -> Outputs<E> {
         }
         value => {
             let x = value.into_tensor(call.device);
-            let scalar = |v: f32| Scalar::Float(v.into());
             call.one(match bounds {
                 (None, None) => x,
-                (Some(low), None) => x.map(|t| E::float_clamp_min(t, scalar(low))),
-                (None, Some(high)) => x.map(|t| E::float_clamp_max(t, scalar(high))),
-                (Some(low), Some(high)) => x.map(|t| E::float_clamp(t, scalar(low), scalar(high))),
+                (low, high) => x.apply(&Clamp {
+                    low: low.unwrap_or(f32::NEG_INFINITY),
+                    high: high.unwrap_or(f32::INFINITY),
+                }),
             })
         }
     }
@@ -185,25 +184,22 @@ fn along_rows<E: Engine>(
 struct Softmax;
 
 impl Operation<1> for Softmax {
-    type Saved = ();
+    /// The output.
+    type Saved<B: Base> = FloatTensor<B>;
 
-    fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, ()) {
+    fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, FloatTensor<B>) {
         let last = Tensor::<B>::new(x.clone()).rank() - 1;
-        (B::softmax(x, last), ())
+        let y = B::softmax(x, last);
+        (y.clone(), y)
     }
 
-    /// `y (g - sum(g y))`.
     fn backward<B: Base>(
         &self,
-        context: Context<B, 1, ()>,
+        y: FloatTensor<B>,
         gradient: FloatTensor<B>,
         _needed: [bool; 1],
     ) -> [Option<FloatTensor<B>>; 1] {
-        let (y, g) = (Tensor::<B>::new(context.output), Tensor::<B>::new(gradient));
-        let last = y.rank() - 1;
-        let product = g.times(y.clone());
-        let total = product.clone().sum(&[last]);
-        [Some(product.minus(y.times(total)).into_primitive())]
+        [Some(B::softmax_input(y, gradient))]
     }
 }
 
@@ -211,37 +207,86 @@ impl Operation<1> for Softmax {
 struct LogSoftmax;
 
 impl Operation<1> for LogSoftmax {
-    type Saved = ();
+    /// The output.
+    type Saved<B: Base> = FloatTensor<B>;
 
-    fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, ()) {
+    fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, FloatTensor<B>) {
         let x = Tensor::<B>::new(x);
         let last = x.rank() - 1;
         let shifted = x.clone().minus(x.max(last));
         let total = shifted.clone().map(B::float_exp).sum(&[last]).map(B::float_log);
-        (shifted.minus(total).into_primitive(), ())
+        let y = shifted.minus(total).into_primitive();
+        (y.clone(), y)
     }
 
     /// `g - softmax sum(g)`.
     fn backward<B: Base>(
         &self,
-        context: Context<B, 1, ()>,
+        y: FloatTensor<B>,
         gradient: FloatTensor<B>,
         _needed: [bool; 1],
     ) -> [Option<FloatTensor<B>>; 1] {
-        let (y, g) = (Tensor::<B>::new(context.output), Tensor::<B>::new(gradient));
+        let (y, g) = (Tensor::<B>::new(y), Tensor::<B>::new(gradient));
         let last = y.rank() - 1;
         let total = g.clone().sum(&[last]);
         [Some(g.minus(y.map(B::float_exp).times(total)).into_primitive())]
     }
 }
 
+/// Values within bounds, which may be infinite.
+#[derive(Clone, Debug)]
+struct Clamp {
+    low: f32,
+    high: f32,
+}
+
+impl Operation<1> for Clamp {
+    /// The output.
+    type Saved<B: Base> = FloatTensor<B>;
+
+    fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, FloatTensor<B>) {
+        let y = B::clamp(x, self.low, self.high);
+        (y.clone(), y)
+    }
+
+    fn backward<B: Base>(
+        &self,
+        y: FloatTensor<B>,
+        gradient: FloatTensor<B>,
+        _needed: [bool; 1],
+    ) -> [Option<FloatTensor<B>>; 1] {
+        [Some(B::clamp_input(y, self.low, self.high, gradient))]
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Gelu;
+
+impl Operation<1> for Gelu {
+    /// The input.
+    type Saved<B: Base> = FloatTensor<B>;
+
+    fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, FloatTensor<B>) {
+        (B::exact_gelu(x.clone()), x)
+    }
+
+    fn backward<B: Base>(
+        &self,
+        x: FloatTensor<B>,
+        gradient: FloatTensor<B>,
+        _needed: [bool; 1],
+    ) -> [Option<FloatTensor<B>>; 1] {
+        [Some(B::exact_gelu_input(x, gradient))]
+    }
+}
+
 fn positive<E: Engine>(x: Tensor<E>) -> Tensor<E> {
-    x.map(E::relu)
+    x.apply(&Clamp { low: 0.0, high: f32::INFINITY })
 }
 
 /// `max(-x, 0)`.
 fn negative_part<E: Engine>(x: Tensor<E>) -> Tensor<E> {
-    x.map(E::float_neg).map(E::relu)
+    positive(x.map(E::float_neg))
 }
 
 /// `x` above zero, `alpha (e^(x / scale) - 1)` below; never takes the exponential of a large `x`.
@@ -252,7 +297,7 @@ fn exponential_below<E: Engine>(x: Tensor<E>, alpha: f64, scale: f64) -> Tensor<
 
 fn hard<E: Engine>(x: Tensor<E>, alpha: f64, beta: f64) -> Tensor<E> {
     let line = x.mul_scalar(alpha).add_scalar(beta);
-    line.map(|t| E::float_clamp(t, Scalar::Float(0.0), Scalar::Float(1.0)))
+    line.apply(&Clamp { low: 0.0, high: 1.0 })
 }
 
 /// `max(x, 0) + ln(1 + e^-|x|)`, which does not overflow.

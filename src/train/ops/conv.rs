@@ -5,7 +5,7 @@ use burn_backend::tensor::FloatTensor;
 use super::window::{Same, Window, check_size, halves, planar, spatial};
 use crate::Result;
 use crate::train::call::Call;
-use crate::train::engine::{Base, Context, Engine, Operation};
+use crate::train::engine::{Base, Engine, Operation};
 use crate::train::kernels::Geometry;
 use crate::train::node::Node;
 use crate::train::tensor::Tensor;
@@ -171,25 +171,27 @@ fn transposed_output(
     Ok((pads, output))
 }
 
+/// The output, and input and weight for the backward pass.
+type Saved<B> = (FloatTensor<B>, [FloatTensor<B>; 2]);
+
 #[derive(Clone, Debug)]
 struct Conv {
     geometry: Geometry,
 }
 
 impl Operation<2> for Conv {
-    type Saved = ();
+    type Saved<B: Base> = [FloatTensor<B>; 2];
 
-    fn forward<B: Base>(&self, [x, w]: [FloatTensor<B>; 2]) -> (FloatTensor<B>, ()) {
-        (B::conv(&self.geometry, x, w, None), ())
+    fn forward<B: Base>(&self, [x, w]: [FloatTensor<B>; 2]) -> Saved<B> {
+        (B::conv(&self.geometry, x.clone(), w.clone(), None), [x, w])
     }
 
     fn backward<B: Base>(
         &self,
-        context: Context<B, 2, ()>,
+        [x, w]: [FloatTensor<B>; 2],
         gradient: FloatTensor<B>,
         [to_x, to_w]: [bool; 2],
     ) -> [Option<FloatTensor<B>>; 2] {
-        let [x, w] = context.inputs;
         let (g, geometry) = (gradient, &self.geometry);
         [
             to_x.then(|| B::conv_input(geometry, w, g.clone())),
@@ -199,19 +201,18 @@ impl Operation<2> for Conv {
 }
 
 impl Operation<3> for Conv {
-    type Saved = ();
+    type Saved<B: Base> = [FloatTensor<B>; 2];
 
-    fn forward<B: Base>(&self, [x, w, b]: [FloatTensor<B>; 3]) -> (FloatTensor<B>, ()) {
-        (B::conv(&self.geometry, x, w, Some(b)), ())
+    fn forward<B: Base>(&self, [x, w, b]: [FloatTensor<B>; 3]) -> Saved<B> {
+        (B::conv(&self.geometry, x.clone(), w.clone(), Some(b)), [x, w])
     }
 
     fn backward<B: Base>(
         &self,
-        context: Context<B, 3, ()>,
+        [x, w]: [FloatTensor<B>; 2],
         gradient: FloatTensor<B>,
         [to_x, to_w, to_b]: [bool; 3],
     ) -> [Option<FloatTensor<B>>; 3] {
-        let [x, w, _] = context.inputs;
         let (g, geometry) = (gradient, &self.geometry);
         [
             to_x.then(|| B::conv_input(geometry, w, g.clone())),
@@ -228,19 +229,18 @@ struct ConvTranspose {
 }
 
 impl Operation<2> for ConvTranspose {
-    type Saved = ();
+    type Saved<B: Base> = [FloatTensor<B>; 2];
 
-    fn forward<B: Base>(&self, [x, w]: [FloatTensor<B>; 2]) -> (FloatTensor<B>, ()) {
-        (B::conv_input(&self.geometry, w, x), ())
+    fn forward<B: Base>(&self, [x, w]: [FloatTensor<B>; 2]) -> Saved<B> {
+        (B::conv_input(&self.geometry, w.clone(), x.clone()), [x, w])
     }
 
     fn backward<B: Base>(
         &self,
-        context: Context<B, 2, ()>,
+        [x, w]: [FloatTensor<B>; 2],
         gradient: FloatTensor<B>,
         [to_x, to_w]: [bool; 2],
     ) -> [Option<FloatTensor<B>>; 2] {
-        let [x, w] = context.inputs;
         let (g, geometry) = (gradient, &self.geometry);
         [
             to_x.then(|| B::conv(geometry, g.clone(), w, None)),

@@ -19,6 +19,10 @@ pub fn gather<E: Engine>(call: &mut Call<E>) -> Result<Vec<Value<E>>> {
         .map(|i| position(call, i, shape[axis]))
         .collect::<Result<Vec<_>>>()?;
     let target = [before, &indices.shape, after].concat();
+    if let [position] = positions[..] {
+        // A part of the tensor as it lies, without a copy.
+        return Ok(vec![data.select(axis, &[position]).reshape(&target)]);
+    }
     let flat = data.reshape(&[before.iter().product(), shape[axis], after.iter().product()]);
     Ok(vec![flat.select(1, &positions).reshape(&target)])
 }

@@ -5,7 +5,7 @@ use burn_backend::tensor::FloatTensor;
 
 use crate::Result;
 use crate::train::call::{BatchNorm, Call, Statistics};
-use crate::train::engine::{Base, Context, Engine, Operation};
+use crate::train::engine::{Base, Engine, Operation};
 use crate::train::node::Node;
 use crate::train::tensor::Tensor;
 use crate::train::value::Value;
@@ -175,28 +175,21 @@ struct Normalize {
     epsilon: f32,
 }
 
-/// One over the rows' deviations.
-#[derive(Clone, Debug)]
-struct Inverse(Vec<f32>);
-
 impl Operation<1> for Normalize {
-    type Saved = Inverse;
+    /// The output, and one over the rows' deviations.
+    type Saved<B: Base> = [FloatTensor<B>; 2];
 
-    fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, Inverse) {
+    fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, [FloatTensor<B>; 2]) {
         let (y, inverse) = B::normalize(x, self.epsilon);
-        let values = Tensor::<B>::new(inverse).into_values().expect("the device answers");
-        (y, Inverse(values))
+        (y.clone(), [y, inverse])
     }
 
     fn backward<B: Base>(
         &self,
-        context: Context<B, 1, Inverse>,
+        [y, inverse]: [FloatTensor<B>; 2],
         gradient: FloatTensor<B>,
         _needed: [bool; 1],
     ) -> [Option<FloatTensor<B>>; 1] {
-        let device = Tensor::<B>::new(gradient.clone()).device();
-        let rows = context.saved.0.len();
-        let inverse = Tensor::<B>::from_values(context.saved.0, &[rows, 1], &device);
-        [Some(B::normalize_input(context.output, inverse.into_primitive(), gradient))]
+        [Some(B::normalize_input(y, inverse, gradient))]
     }
 }

@@ -7,7 +7,7 @@ use burn_backend::tensor::FloatTensor;
 use super::window::{Window, check_size, planar, spatial};
 use crate::Result;
 use crate::train::call::Call;
-use crate::train::engine::{Base, Context, Engine, Operation};
+use crate::train::engine::{Base, Engine, Operation};
 use crate::train::kernels::Pool;
 use crate::train::node::Node;
 use crate::train::value::Value;
@@ -102,20 +102,20 @@ struct MaxPool {
 }
 
 impl Operation<1> for MaxPool {
-    type Saved = Arc<Vec<u32>>;
+    type Saved<B: Base> = Arc<Vec<u32>>;
 
-    fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, Self::Saved) {
+    fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, Arc<Vec<u32>>) {
         let (y, places) = B::max_pool(&self.pool, x);
         (y, Arc::new(places))
     }
 
     fn backward<B: Base>(
         &self,
-        context: Context<B, 1, Self::Saved>,
+        places: Arc<Vec<u32>>,
         gradient: FloatTensor<B>,
         _needed: [bool; 1],
     ) -> [Option<FloatTensor<B>>; 1] {
-        [Some(B::max_pool_input(&self.pool, &context.saved, gradient))]
+        [Some(B::max_pool_input(&self.pool, &places, gradient))]
     }
 }
 
@@ -126,7 +126,7 @@ struct AveragePool {
 }
 
 impl Operation<1> for AveragePool {
-    type Saved = ();
+    type Saved<B: Base> = ();
 
     fn forward<B: Base>(&self, [x]: [FloatTensor<B>; 1]) -> (FloatTensor<B>, ()) {
         (B::average_pool(&self.pool, self.count_padding, x), ())
@@ -134,7 +134,7 @@ impl Operation<1> for AveragePool {
 
     fn backward<B: Base>(
         &self,
-        _context: Context<B, 1, ()>,
+        _saved: (),
         gradient: FloatTensor<B>,
         _needed: [bool; 1],
     ) -> [Option<FloatTensor<B>>; 1] {
