@@ -20,8 +20,8 @@ pub struct Policy {
     /// Recovery and CKA beyond the reference's convict from this share of the way from the reference
     /// to the original on; two honest retrains lie within less of each other.
     pub half_way: f64,
-    /// At a layer where the reference's few-shot accuracy on retain samples lies more than this
-    /// below the original's, the reference learned less altogether and convicts nobody.
+    /// A reference whose few-shot accuracy on retain samples lies more than this below the
+    /// original's at a deep layer learned less altogether and convicts nobody.
     pub reference_retain_drop: f64,
     /// Without a reference the few-shot effect must lie below this, in placebo spreads.
     pub few_shot_effect: f64,

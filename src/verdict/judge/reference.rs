@@ -31,6 +31,10 @@ impl<'a> Court<'a> {
         for layer in self.deep_layers() {
             outcomes.push(self.collapsed(layer).unwrap_or_else(|| self.beyond(layer)));
         }
+        // Such a reference convicts nobody; what needs none still does.
+        if self.poorer().is_some() && self.against_placebos() == Outcome::Failed {
+            outcomes.push(Outcome::Failed);
+        }
         match worst(&outcomes) {
             // As easy to teach as ever, though no easier than the reference: they can't both be.
             Outcome::Passed if own == Outcome::Failed => self.add(
@@ -130,7 +134,7 @@ impl<'a> Court<'a> {
         let (outcome, measured) = match (excess.gap.value, excess.gap.ci) {
             (Some(value), Some([low, _])) if value > excess.margin && low > 0.0 => {
                 let half_way = excess.share() >= self.policy.half_way;
-                let convicts = half_way && near && self.poorer(layer).is_none();
+                let convicts = half_way && near && self.poorer().is_none();
                 (if convicts { Outcome::Failed } else { Outcome::Undecided }, true)
             }
             (Some(_), Some(_)) => (Outcome::Passed, true),
@@ -141,7 +145,7 @@ impl<'a> Court<'a> {
             (Outcome::Passed, _) => {
                 format!("{what} of the forget set does not exceed the reference's")
             }
-            (_, true) if let Some((reference, original)) = self.poorer(layer) => format!(
+            (_, true) if let Some((reference, original)) = self.poorer() => format!(
                 "{what} of the forget set exceeds the reference's, but the reference tells retain \
                  samples apart less well too (few-shot {reference:.2}, the original {original:.2}); \
                  give a reference trained to the original's recipe"
@@ -170,7 +174,7 @@ impl<'a> Court<'a> {
         let closer = unlearned - reference > self.policy.cka_margin
             && cka_share(layer).is_some_and(|s| s >= half_way);
         let outcome = match closer && recovers {
-            true if self.poorer(layer).is_some() => Outcome::Undecided,
+            true if self.poorer().is_some() => Outcome::Undecided,
             true => Outcome::Failed,
             false => Outcome::Passed,
         };
@@ -195,14 +199,20 @@ impl<'a> Court<'a> {
         )
     }
 
-    /// The reference's and the original's few-shot accuracy on retain samples, where the reference's
-    /// is so much lower that its features are poorer altogether: then it shows little of the forget
-    /// set too, whoever looks.
-    fn poorer(&self, layer: &LayerEvidence) -> Option<(f64, f64)> {
+    /// The reference's and the original's few-shot accuracy on retain samples, at the deep layer
+    /// where the reference's lies furthest below and by more than the policy allows: then its
+    /// features are poorer altogether and show little of the forget set too, whoever looks.
+    fn poorer(&self) -> Option<(f64, f64)> {
         let last = |accuracies: &[Option<f64>]| accuracies.last().copied().flatten();
-        let reference = last(&layer.few_shot.reference.as_ref()?.retain)?;
-        let original = last(&layer.few_shot.original.retain)?;
-        (original - reference > self.policy.reference_retain_drop).then_some((reference, original))
+        let accuracies = self.deep_layers().into_iter().filter_map(|layer| {
+            let reference = last(&layer.few_shot.reference.as_ref()?.retain)?;
+            Some((reference, last(&layer.few_shot.original.retain)?))
+        });
+        accuracies
+            .filter(|(reference, original)| {
+                original - reference > self.policy.reference_retain_drop
+            })
+            .max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)))
     }
 
     /// Where unlearning contracted all forget features to one point, they tell forget samples from
