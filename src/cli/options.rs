@@ -41,6 +41,35 @@ pub fn size(text: &str) -> std::result::Result<usize, String> {
     }
 }
 
+/// A number above 0.
+pub fn positive(text: &str) -> std::result::Result<f64, String> {
+    number(text, "a number above 0", |n| n > 0.0)
+}
+
+/// A number of 0 or more.
+pub fn not_negative(text: &str) -> std::result::Result<f64, String> {
+    number(text, "a number of 0 or more", |n| n >= 0.0)
+}
+
+/// A number from 0 to 1.
+pub fn share(text: &str) -> std::result::Result<f64, String> {
+    number(text, "a number from 0 to 1", |n| (0.0..=1.0).contains(&n))
+}
+
+/// A number from 0 to below 1.
+pub fn decay_rate(text: &str) -> std::result::Result<f64, String> {
+    number(text, "a number from 0 to below 1", |n| (0.0..1.0).contains(&n))
+}
+
+fn number(
+    text: &str,
+    expected: &str,
+    fits: impl Fn(f64) -> bool,
+) -> std::result::Result<f64, String> {
+    let parsed = text.parse().ok().filter(|&n: &f64| n.is_finite() && fits(n));
+    parsed.ok_or_else(|| format!("expected {expected}"))
+}
+
 /// Layers by name, or chosen from the graph where none is named.
 pub fn layers(patterns: &[String]) -> Selection {
     match patterns {

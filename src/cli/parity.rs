@@ -16,7 +16,7 @@ use forget_audit::train::{
 use forget_audit::{Error, Result};
 
 use super::exit::Exit;
-use super::options::RuntimeArguments;
+use super::options::{RuntimeArguments, not_negative};
 use super::output::{Destination, print};
 
 /// Stands in for a dimension that the file leaves open: a size that vision models take.
@@ -36,7 +36,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     batch_size: u16,
     /// The largest relative deviation that passes
-    #[arg(long, default_value_t = 1e-4)]
+    #[arg(long, default_value_t = 1e-4, value_parser = not_negative)]
     tolerance: f64,
     /// Seed of the random values
     #[arg(long, default_value_t = 0)]

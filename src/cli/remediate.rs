@@ -13,7 +13,9 @@ use forget_audit::verdict::Policy;
 
 use super::data::DataArguments;
 use super::exit::Exit;
-use super::options::{DisplayArguments, RuntimeArguments, layers, size};
+use super::options::{
+    DisplayArguments, RuntimeArguments, decay_rate, layers, not_negative, positive, share, size,
+};
 use super::output::print;
 use super::progress::Bars;
 use super::training::{TrainingBars, check_output};
@@ -51,7 +53,7 @@ pub struct TrainingArguments {
     #[arg(long, value_enum, default_value_t = BaseName::None)]
     base: BaseName,
     /// Weight of the base method's loss; beside EC it falls to 0 half way through
-    #[arg(long, default_value_t = Unlearning::default().base_weight)]
+    #[arg(long, default_value_t = Unlearning::default().base_weight, value_parser = not_negative)]
     base_weight: f64,
     /// Start from the original, not from the unlearned model
     #[arg(long = "from", value_enum, default_value_t = Start::Unlearned)]
@@ -63,16 +65,16 @@ pub struct TrainingArguments {
     #[arg(long, default_value_t = Unlearning::default().epochs)]
     epochs: usize,
     /// The largest step size; it rises at first, then falls along half a cosine
-    #[arg(long, default_value_t = Unlearning::default().learning_rate)]
+    #[arg(long, default_value_t = Unlearning::default().learning_rate, value_parser = positive)]
     learning_rate: f64,
     /// Momentum
-    #[arg(long, default_value_t = Unlearning::default().momentum)]
+    #[arg(long, default_value_t = Unlearning::default().momentum, value_parser = decay_rate)]
     momentum: f64,
     /// Weight decay
-    #[arg(long, default_value_t = Unlearning::default().decay)]
+    #[arg(long, default_value_t = Unlearning::default().decay, value_parser = not_negative)]
     weight_decay: f64,
     /// Longer gradients are scaled down to this length
-    #[arg(long, default_value_t = Unlearning::default().clip)]
+    #[arg(long, default_value_t = Unlearning::default().clip, value_parser = positive)]
     clip: f64,
     /// Retain samples a step
     #[arg(long, default_value_t = Unlearning::default().retain_batch, value_parser = size)]
@@ -84,16 +86,16 @@ pub struct TrainingArguments {
     #[arg(long, default_value_t = AUDIT_EVERY)]
     audit_every: usize,
     /// Retain share of neg-grad
-    #[arg(long, default_value_t = 0.95)]
+    #[arg(long, default_value_t = 0.95, value_parser = share)]
     neg_grad_retain: f64,
     /// Temperature of EC's contrastive loss
-    #[arg(long, default_value_t = Ec::default().temperature, help_heading = "EC")]
+    #[arg(long, default_value_t = Ec::default().temperature, help_heading = "EC", value_parser = positive)]
     temperature: f64,
     /// Weight of EC's contrastive loss
-    #[arg(long, default_value_t = Ec::default().contrast, help_heading = "EC")]
+    #[arg(long, default_value_t = Ec::default().contrast, help_heading = "EC", value_parser = not_negative)]
     contrast: f64,
     /// Weight of EC's cross-entropy on retain samples
-    #[arg(long, default_value_t = Ec::default().supervision, help_heading = "EC")]
+    #[arg(long, default_value_t = Ec::default().supervision, help_heading = "EC", value_parser = not_negative)]
     supervision: f64,
     /// Features at the end of EC's auxiliary modules
     #[arg(long, default_value_t = Ec::default().dimension, value_parser = size, help_heading = "EC")]

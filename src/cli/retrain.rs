@@ -10,7 +10,9 @@ use forget_audit::unlearn::{Normalization, Recipe, Retraining, Shift, Task, Task
 
 use super::data::DataArguments;
 use super::exit::Exit;
-use super::options::{DisplayArguments, RuntimeArguments, size};
+use super::options::{
+    DisplayArguments, RuntimeArguments, decay_rate, not_negative, positive, share, size,
+};
 use super::training::{TrainingBars, check_output};
 
 #[derive(Args)]
@@ -40,25 +42,25 @@ struct RecipeArguments {
     #[arg(long, default_value_t = 60)]
     epochs: usize,
     /// The largest step size; it rises at first, then falls along half a cosine
-    #[arg(long, default_value_t = 3e-3)]
+    #[arg(long, default_value_t = 3e-3, value_parser = positive)]
     learning_rate: f64,
     /// adam, or sgd with --momentum
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
     optimizer: OptimizerName,
     /// Momentum of sgd
-    #[arg(long, default_value_t = 0.9)]
+    #[arg(long, default_value_t = 0.9, value_parser = decay_rate)]
     momentum: f64,
     /// Weight decay
-    #[arg(long, default_value_t = 1e-4)]
+    #[arg(long, default_value_t = 1e-4, value_parser = not_negative)]
     weight_decay: f64,
     /// Longer gradients are scaled down to this length
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = positive)]
     clip: f64,
     /// Samples a step
     #[arg(long, default_value_t = 64, value_parser = size)]
     batch_size: usize,
     /// Share of all steps in which the step size rises
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, value_parser = share)]
     warm_up: f64,
     /// Images are moved at random by up to so many pixels in either direction; 0 for not at all
     /// [default: an eighth of the side]
