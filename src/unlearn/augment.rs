@@ -103,7 +103,7 @@ mod tests {
                 assert_eq!(values[pixel(i) + step], 2.0 * values[pixel(i)]);
                 assert_eq!(values[pixel(i) + 2 * step], 3.0 * values[pixel(i)]);
             }
-            assert!(values.iter().any(|&v| v == 0.0));
+            assert!(values.contains(&0.0));
         }
     }
 }
