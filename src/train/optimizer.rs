@@ -139,3 +139,64 @@ impl Schedule {
         self.rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::Cpu;
+
+    fn tensor(values: &[f32]) -> BTreeMap<String, Tensor<Cpu>> {
+        let tensor = Tensor::from_values(values.to_vec(), &[values.len()], &Default::default());
+        [("p".to_owned(), tensor)].into()
+    }
+
+    fn values(tensors: &BTreeMap<String, Tensor<Cpu>>) -> Vec<f32> {
+        tensors["p"].clone().into_values().expect("values")
+    }
+
+    #[test]
+    fn momentum_follows_its_closed_form() {
+        // A constant gradient g: v_n = g (1 - m^n) / (1 - m), p_n = p_0 - rate sum(v).
+        let (mut state, mut parameters) = (State::default(), tensor(&[1.0, -2.0]));
+        for _ in 0..3 {
+            let rule = Optimizer::Sgd { momentum: 0.9 };
+            rule.step(&mut state, &mut parameters, tensor(&[0.5, 1.0]), 0.1, 0.0);
+        }
+        let moved = 0.1 * (1.0 + 1.9 + 2.71);
+        for (found, wanted) in values(&parameters).iter().zip([1.0 - 0.5 * moved, -2.0 - moved]) {
+            // Nine roundings of numbers below four.
+            assert!((found - wanted).abs() < 2e-6, "{found} {wanted}");
+        }
+    }
+
+    #[test]
+    fn adams_first_step_is_the_rate_against_the_sign() {
+        let (mut state, mut parameters) = (State::default(), tensor(&[1.0, 1.0]));
+        Optimizer::Adam.step(&mut state, &mut parameters, tensor(&[1e-3, -40.0]), 0.01, 0.0);
+        // g / (|g| + 1e-8): the epsilon takes 1e-5 of the smaller one's step.
+        for (found, wanted) in values(&parameters).iter().zip([0.99, 1.01]) {
+            assert!((found - wanted).abs() < 5e-7, "{found} {wanted}");
+        }
+    }
+
+    #[test]
+    fn clipping_keeps_the_direction() {
+        let mut gradients = tensor(&[3.0, 4.0]);
+        assert_eq!(clip(&mut gradients, 10.0), 5.0);
+        assert_eq!(values(&gradients), [3.0, 4.0]);
+        assert_eq!(clip(&mut gradients, 1.0), 5.0);
+        let [a, b] = values(&gradients)[..] else { panic!("two values") };
+        assert!((a - 0.6).abs() < 1e-7 && (b - 0.8).abs() < 1e-7);
+    }
+
+    #[test]
+    fn the_schedule_rises_and_falls() {
+        let schedule = Schedule { rate: 2.0, warm_up: 4, steps: 12 };
+        let found: Vec<f64> = [0, 3, 4, 8].map(|i| schedule.at(i)).to_vec();
+        // A quarter of the rise, its top, the cosine's start and its middle.
+        for (found, wanted) in found.iter().zip([0.5, 2.0, 2.0, 1.0]) {
+            assert!((found - wanted).abs() < 1e-12);
+        }
+        assert!(schedule.at(11) > 0.0 && schedule.at(12) < 1e-12);
+    }
+}
