@@ -3,7 +3,7 @@
 mod common;
 
 use common::{audit, fixture, report};
-use forget_audit::report::{Report, TextOptions, text};
+use forget_audit::report::{Report, TextOptions, remedy, text};
 
 fn rendered(report: &Report, width: u16) -> String {
     let options = TextOptions { color: false, width: Some(width) };
@@ -42,6 +42,24 @@ fn an_erased_case_in_the_terminal() {
 fn an_inconclusive_case_in_the_terminal() {
     let report = relative(report("conv-original", "conv-neg-grad", None));
     insta::assert_snapshot!("inconclusive-80", rendered(&report, 80));
+}
+
+#[test]
+fn a_repair_side_by_side() {
+    let before = report("conv-original", "conv-head-flip", Some("conv-retrained"));
+    let after = report("conv-original", "conv-retrained", Some("conv-retrained"));
+    insta::assert_snapshot!("remedy", remedy(&before, &after));
+}
+
+#[test]
+fn checking_parity() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = fixture("conv-original.onnx");
+    // The deviations are rounding's: they differ from one processor to the next.
+    let output = audit(folder.path()).arg("parity").arg(model).output().expect("a run");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    let last = shown.lines().last().expect("a line");
+    insta::assert_snapshot!("parity", last);
 }
 
 #[test]

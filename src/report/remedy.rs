@@ -18,7 +18,8 @@ pub fn remedy(before: &Report, after: &Report) -> String {
         before.verdict.label.as_str(),
         after.verdict.label.as_str()
     ));
-    text
+    // The table pads its last column.
+    text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
 fn new_table() -> Table {
