@@ -51,7 +51,7 @@ struct RecipeArguments {
     #[arg(long, default_value_t = 0.9, value_parser = decay_rate)]
     momentum: f64,
     /// Weight decay
-    #[arg(long, default_value_t = 1e-4, value_parser = not_negative)]
+    #[arg(long, default_value_t = 0.05, value_parser = not_negative)]
     weight_decay: f64,
     /// Longer gradients are scaled down to this length
     #[arg(long, default_value_t = 1.0, value_parser = positive)]
