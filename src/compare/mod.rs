@@ -12,7 +12,7 @@ use crate::activations::{Activations, Collector, Source, Tap};
 use crate::data::{Data, ForgetSpec, Normalization, Rows, Splits, file_sha256};
 use crate::measures::blas;
 use crate::onnx::{Head, Model, Selection, WeightComparison, compare_weights, reinitialized};
-use crate::report::{Models, Report, SCHEMA, Tool};
+use crate::report::{ESTIMATORS, Models, Report, SCHEMA, Tool};
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::verdict::{
     DataEvidence, ParameterChange, PerModel, PerSet, Policy, WeightEvidence, judge,
@@ -92,6 +92,7 @@ pub fn compare(request: &Request, observer: &dyn Observer) -> Result<Report> {
             name: "audit".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             onnxruntime: None,
+            estimators: ESTIMATORS,
         },
         created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         seed: request.seed,
@@ -114,6 +115,9 @@ pub fn compare(request: &Request, observer: &dyn Observer) -> Result<Report> {
             sentence: String::new(),
             reasons: Vec::new(),
         },
+        policy: None,
+        gate: None,
+        baseline: None,
     };
     if let Some(samples) = &request.samples {
         measure_all(request, samples, &subjects, &mut report, observer)?;

@@ -17,6 +17,8 @@ mod tests;
 pub use clean::clean;
 pub use html::html;
 pub use json::{from_json, to_json};
-pub use model::{ModelSummary, Models, Report, SCHEMA, Tool};
+pub use model::{
+    BaselineSummary, ESTIMATORS, ModelSummary, Models, PolicySummary, Report, SCHEMA, Tool,
+};
 pub use remedy::remedy;
 pub use text::{TextOptions, text};

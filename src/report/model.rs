@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::runtime::Provider;
 use crate::verdict::{
-    DataEvidence, Evidence, Finding, HeadEvidence, LayerEvidence, OutputAccuracy, PerModel,
-    UnmatchedLayer, Verdict, WeightEvidence,
+    DataEvidence, Evidence, Finding, Gate, HeadEvidence, Label, LayerEvidence, OutputAccuracy,
+    PerModel, UnmatchedLayer, Verdict, WeightEvidence,
 };
 
 /// The version of the format. Within it no field is renamed or removed.
 pub const SCHEMA: &str = "audit-report/1";
+
+/// Raised whenever a measure may give another figure for the same input.
+pub const ESTIMATORS: u32 = 1;
 
 /// What `audit compare` found, measured and concluded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,9 +48,23 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The conclusion.
     pub verdict: Verdict,
+    /// The policy that was applied; `null` in reports of early versions.
+    #[serde(default)]
+    pub policy: Option<PolicySummary>,
+    /// Whether it passes; `null` in reports of early versions.
+    #[serde(default)]
+    pub gate: Option<Gate>,
+    /// The report this one was compared with.
+    #[serde(default)]
+    pub baseline: Option<BaselineSummary>,
 }
 
 impl Report {
+    /// Whether the policy passes; a report of an early version passes with its verdict.
+    pub fn passes(&self) -> bool {
+        self.gate.as_ref().map_or(self.verdict.label.passes(), |gate| gate.passed)
+    }
+
     /// The part that a verdict is drawn from.
     pub fn evidence(&self) -> Evidence<'_> {
         Evidence {
@@ -60,6 +77,30 @@ impl Report {
     }
 }
 
+/// Which policy was applied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicySummary {
+    /// The policy file; `null` where only defaults were applied.
+    pub path: Option<String>,
+    /// The preset that its keys change.
+    pub preset: String,
+    /// SHA-256 of every level and limit in force.
+    pub sha256: String,
+}
+
+/// The report that findings were compared with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BaselineSummary {
+    /// The file.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// When it was written.
+    pub created: String,
+    /// Its verdict.
+    pub label: Label,
+}
+
 /// Program and runtime.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tool {
@@ -69,6 +110,9 @@ pub struct Tool {
     pub version: String,
     /// Version of ONNX Runtime; `null` when no model was run.
     pub onnxruntime: Option<String>,
+    /// Version of the measures: figures of equal versions can be compared. 0 in early reports.
+    #[serde(default)]
+    pub estimators: u32,
 }
 
 /// The models compared.

@@ -49,7 +49,12 @@ pub(super) fn weights_only() -> Report {
         |name: &str, change| ParameterChange { name: name.into(), relative_change: change };
     judged(Report {
         schema: SCHEMA.into(),
-        tool: Tool { name: "audit".into(), version: "0.1.0".into(), onnxruntime: None },
+        tool: Tool {
+            name: "audit".into(),
+            version: "0.1.0".into(),
+            onnxruntime: None,
+            estimators: 1,
+        },
         created: "2026-01-02T03:04:05Z".into(),
         seed: 7,
         provider: None,
@@ -79,6 +84,9 @@ pub(super) fn weights_only() -> Report {
             sentence: String::new(),
             reasons: Vec::new(),
         },
+        policy: None,
+        gate: None,
+        baseline: None,
     })
 }
 

@@ -42,6 +42,63 @@ pub struct Finding {
     pub expected: String,
     /// What was found.
     pub found: String,
+    /// The figure that was judged; `null` where the rule judges none or it is missing.
+    #[serde(default)]
+    pub value: Option<f64>,
+    /// Where the policy file sets the rule; `null` for a default.
+    #[serde(default)]
+    pub set_at: Option<Position>,
+    /// Against the baseline; `null` without one.
+    #[serde(default)]
+    pub change: Option<Change>,
+}
+
+impl Finding {
+    /// Whether this finding alone keeps the policy from passing.
+    pub fn blocks(&self) -> bool {
+        self.level == Level::Error && self.outcome != Outcome::Passed
+    }
+
+    /// Whether a reader is told, though the policy may pass.
+    pub fn warns(&self) -> bool {
+        self.level == Level::Warn && self.outcome != Outcome::Passed
+    }
+}
+
+/// A place in a file, both counted from 1; columns count characters.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub struct Position {
+    /// Line.
+    pub line: u32,
+    /// Column.
+    pub column: u32,
+}
+
+/// A finding against the same rule at the same layer in the baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Did not pass, and did in the baseline or was not there.
+    New,
+    /// Did not pass in either, with about the same figure.
+    Unchanged,
+    /// Did not pass in either, and is further from its limit now.
+    Worse,
+    /// Passed, or came closer to its limit.
+    Better,
+}
+
+/// Whether the policy passes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Gate {
+    /// No finding of level `error` failed or was undecided.
+    pub passed: bool,
+    /// How many findings of level `error` failed or were undecided.
+    pub failed: usize,
+    /// How many findings of level `warn` failed or were undecided.
+    pub warned: usize,
 }
 
 /// What the audit concludes.

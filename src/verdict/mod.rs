@@ -4,8 +4,9 @@ mod evidence;
 mod finding;
 mod judge;
 mod policy;
+pub mod rules;
 
 pub use evidence::*;
-pub use finding::{Finding, Label, Level, Outcome, Verdict};
+pub use finding::{Change, Finding, Gate, Label, Level, Outcome, Position, Verdict};
 pub use judge::judge;
 pub use policy::Policy;

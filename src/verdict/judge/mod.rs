@@ -101,6 +101,9 @@ impl<'a> Court<'a> {
             message: message.into(),
             expected,
             found,
+            value: None,
+            set_at: None,
+            change: None,
         });
         outcome
     }
