@@ -7,6 +7,7 @@ pub mod activations;
 pub mod compare;
 pub mod data;
 mod error;
+pub mod gate;
 mod hex;
 pub mod measures;
 pub mod memory;

@@ -10,13 +10,12 @@ use std::path::PathBuf;
 
 use crate::activations::{Activations, Collector, Source, Tap};
 use crate::data::{Data, ForgetSpec, Normalization, Rows, Splits, file_sha256};
+use crate::gate;
 use crate::measures::blas;
 use crate::onnx::{Head, Model, Selection, WeightComparison, compare_weights, reinitialized};
 use crate::report::{ESTIMATORS, Models, Report, SCHEMA, Tool};
 use crate::runtime::{Runtime, RuntimeOptions};
-use crate::verdict::{
-    DataEvidence, ParameterChange, PerModel, PerSet, Policy, WeightEvidence, judge,
-};
+use crate::verdict::{DataEvidence, ParameterChange, PerModel, PerSet, Policy, WeightEvidence};
 use crate::{Error, Result};
 use layers::{NOT_CHOSEN, Plan, plan};
 use measure::{Cast, Set};
@@ -122,9 +121,7 @@ pub fn compare(request: &Request, observer: &dyn Observer) -> Result<Report> {
     if let Some(samples) = &request.samples {
         measure_all(request, samples, &subjects, &mut report, observer)?;
     }
-    let (findings, verdict) = judge(report.evidence(), &request.policy);
-    report.findings = findings;
-    report.verdict = verdict;
+    gate::apply(&mut report, &request.policy);
     Ok(report)
 }
 

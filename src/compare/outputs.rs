@@ -6,6 +6,7 @@ use super::measure::{Cast, Set};
 use super::subject::Subject;
 use crate::activations::Activations;
 use crate::report::Report;
+use crate::verdict::rules::Key;
 use crate::verdict::{Accuracy, OutputAccuracy, PerModel, Policy};
 use crate::{Error, Result};
 
@@ -70,7 +71,10 @@ pub(super) fn check_reference(
             "give a model trained from fresh weights without the forget set, or no --reference",
         ))
     };
-    let limit = policy.output_chance_factor / data.classes.max(1) as f64;
+    let factor = policy.value("output-forgetting", Key::MaxTimesChance, None);
+    let limit = factor / data.classes.max(1) as f64;
+    let drop = policy.value("retain-accuracy", Key::MaxBelowOriginal, None);
+    let fewest = policy.value("samples", Key::MinRetain, None);
     let percent = |accuracy: f64| format!("{:.0} %", 100.0 * accuracy);
     match reference.eval.forget_accuracy {
         Some(accuracy) if accuracy > limit && !data.forget_classes.is_empty() => {
@@ -83,8 +87,7 @@ pub(super) fn check_reference(
     }
     match (outputs.original.eval.retain_accuracy, reference.eval.retain_accuracy) {
         (Some(original), Some(accuracy))
-            if accuracy < original - policy.retain_accuracy_drop
-                && data.eval.retain >= policy.min_retain_samples =>
+            if accuracy < original - drop && data.eval.retain as f64 >= fewest =>
         {
             refuse(format!(
                 "the reference recognises only {} of the retain samples, the original {}",

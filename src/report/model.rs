@@ -73,6 +73,8 @@ impl Report {
             outputs: self.outputs.as_ref(),
             layers: &self.layers,
             unmatched: &self.unmatched_layers,
+            head: self.head.as_ref(),
+            provider: self.provider.as_ref(),
         }
     }
 }
@@ -86,6 +88,9 @@ pub struct PolicySummary {
     pub preset: String,
     /// SHA-256 of every level and limit in force.
     pub sha256: String,
+    /// Overrides that match no layer, each with its place.
+    #[serde(default)]
+    pub unused: Vec<String>,
 }
 
 /// The report that findings were compared with.

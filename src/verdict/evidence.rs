@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::measures::Status;
 pub use crate::measures::stats::Interval;
 use crate::onnx::LayerKind;
+use crate::runtime::Provider;
 
 /// The same quantity for each model; `reference` is `None` when no reference was given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -271,6 +272,10 @@ pub struct Evidence<'a> {
     pub layers: &'a [LayerEvidence],
     /// Layers that would have been compared but were not.
     pub unmatched: &'a [UnmatchedLayer],
+    /// Features against classifier.
+    pub head: Option<&'a HeadEvidence>,
+    /// Where models ran.
+    pub provider: Option<&'a Provider>,
 }
 
 impl Evidence<'_> {

@@ -45,6 +45,9 @@ pub struct Finding {
     /// The figure that was judged; `null` where the rule judges none or it is missing.
     #[serde(default)]
     pub value: Option<f64>,
+    /// The limit that it was judged by.
+    #[serde(default)]
+    pub limit: Option<f64>,
     /// Where the policy file sets the rule; `null` for a default.
     #[serde(default)]
     pub set_at: Option<Position>,

@@ -9,4 +9,4 @@ pub mod rules;
 pub use evidence::*;
 pub use finding::{Change, Finding, Gate, Label, Level, Outcome, Position, Verdict};
 pub use judge::judge;
-pub use policy::Policy;
+pub use policy::{Limit, Override, Policy, Preset, Setting, Severity};

@@ -1,8 +1,9 @@
 //! Rules that need no yardstick: weights, outputs, what is kept, and whether the evidence carries.
 
 use super::super::evidence::{LayerEvidence, OutputAccuracy, PerModel};
-use super::{Court, Outcome, number};
+use super::{Court, Found, Outcome, number};
 use crate::onnx::REEXPORT;
+use crate::verdict::rules::Key;
 
 impl<'a> Court<'a> {
     /// A model that only changed its head is never passed.
@@ -23,14 +24,15 @@ impl<'a> Court<'a> {
             None,
             message,
             "an encoder that changed".into(),
-            format!("{changed} of {total} parameters changed"),
+            format!("{changed} of {total} parameters changed").into(),
         );
         identical
     }
 
     /// What the original never knew can't be forgotten, and its few-shot accuracy says nothing.
     pub(super) fn original_knows(&mut self, outputs: &PerModel<OutputAccuracy>) -> Outcome {
-        let limit = self.chance_limit();
+        let limit =
+            self.times_chance(self.policy.value("original-knows", Key::MinTimesChance, None));
         let accuracy = outputs.original.eval.forget_accuracy;
         if accuracy.is_some_and(|a| a > limit) {
             return Outcome::Passed;
@@ -42,13 +44,13 @@ impl<'a> Court<'a> {
             "the original itself hardly recognises the forget set; check the data, their scaling \
              and the class numbers",
             format!("original's forget accuracy above {limit:.3}"),
-            number(accuracy),
+            Found::figure(accuracy, limit),
         )
     }
 
-    fn chance_limit(&self) -> f64 {
+    fn times_chance(&self, factor: f64) -> f64 {
         let classes = self.evidence.data.map_or(1, |d| d.classes).max(1);
-        self.policy.output_chance_factor / classes as f64
+        factor / classes as f64
     }
 
     /// Whether single samples, not classes, were to be forgotten.
@@ -57,10 +59,15 @@ impl<'a> Court<'a> {
     }
 
     pub(super) fn output_forgetting(&mut self, outputs: &PerModel<OutputAccuracy>) -> Outcome {
-        let mut limit = self.chance_limit();
-        let mut expected = format!("at most {limit:.3} (twice chance)");
+        let factor = self.policy.value("output-forgetting", Key::MaxTimesChance, None);
+        let mut limit = self.times_chance(factor);
+        let mut expected = match factor {
+            2.0 => format!("at most {limit:.3} (twice chance)"),
+            _ => format!("at most {limit:.3} ({factor} times chance)"),
+        };
         if let Some(reference) = &outputs.reference {
-            let allowed = reference.eval.forget_accuracy.unwrap_or(0.0) + self.policy.output_margin;
+            let margin = self.policy.value("output-forgetting", Key::MaxAboveReference, None);
+            let allowed = reference.eval.forget_accuracy.unwrap_or(0.0) + margin;
             if allowed > limit {
                 limit = allowed.min(1.0);
                 expected = format!("at most {limit:.3} (the reference's and a margin)");
@@ -85,21 +92,23 @@ impl<'a> Court<'a> {
             Outcome::Passed => "the outputs no longer recognise forget samples",
             Outcome::Undecided => "what the outputs say of forget samples can't be told",
         };
-        self.add("output-forgetting", outcome, None, message, expected, number(accuracy))
+        let found = Found::figure(accuracy, limit);
+        self.add("output-forgetting", outcome, None, message, expected, found)
     }
 
     pub(super) fn samples(&mut self) -> Outcome {
         let Some(data) = self.evidence.data else { return Outcome::Undecided };
         let fewest = data.fit.forget.min(data.eval.forget);
-        let (samples, classes) = (self.policy.min_forget_samples, self.policy.min_retain_classes);
-        let (outcome, message) = if fewest < samples {
+        let least = |key| self.policy.value("samples", key, None);
+        let (samples, classes) = (least(Key::MinForget), least(Key::MinRetainClasses));
+        let (outcome, message) = if (fewest as f64) < samples {
             (
                 Outcome::Undecided,
                 format!(
                     "too few forget samples to judge: give at least {samples} for fit and eval"
                 ),
             )
-        } else if data.retain_classes < classes {
+        } else if (data.retain_classes as f64) < classes {
             (
                 Outcome::Undecided,
                 format!("too few retain classes to judge: at least {classes} serve as placebos"),
@@ -116,7 +125,8 @@ impl<'a> Court<'a> {
             format!(
                 "{} fit and {} eval forget samples, {} retain classes",
                 data.fit.forget, data.eval.forget, data.retain_classes
-            ),
+            )
+            .into(),
         )
     }
 
@@ -133,7 +143,7 @@ impl<'a> Court<'a> {
             "single samples were to be forgotten, and none of these measures tells a sample that \
              was seen from one that was not",
             "classes to be forgotten (--forget-classes)".into(),
-            "rows of the training set".into(),
+            "rows of the training set".to_owned().into(),
         )
     }
 
@@ -148,21 +158,22 @@ impl<'a> Court<'a> {
             Some(head_input),
             "the original has no weights upstream of its head: there are no learned features to judge",
             "an encoder".into(),
-            "a linear model".into(),
+            "a linear model".to_owned().into(),
         )
     }
 
     /// A deep layer that is not compared could hold what the others lost.
     pub(super) fn layers_compared(&mut self) -> Outcome {
         let mut outcome = Outcome::Passed;
-        for layer in self.evidence.unmatched.iter().filter(|l| l.depth >= self.policy.deep) {
+        let deep = self.policy.deep;
+        for layer in self.evidence.unmatched.iter().filter(|l| l.depth >= deep) {
             outcome = self.add(
                 "layers-compared",
                 Outcome::Undecided,
                 None,
                 format!("the deep layer {} was not compared: {}", layer.name, layer.reason),
                 "every deep layer compared".into(),
-                "a layer left out".into(),
+                "a layer left out".to_owned().into(),
             );
         }
         outcome
@@ -175,7 +186,6 @@ impl<'a> Court<'a> {
             None,
             outputs.original.eval.retain_accuracy,
             outputs.unlearned.eval.retain_accuracy,
-            self.policy.retain_accuracy_drop,
         )
     }
 
@@ -186,7 +196,6 @@ impl<'a> Court<'a> {
             Some(head_input),
             head_input.probe.original.retain_accuracy,
             head_input.probe.unlearned.retain_accuracy,
-            self.policy.retain_probe_drop,
         )
     }
 
@@ -197,14 +206,15 @@ impl<'a> Court<'a> {
         layer: Option<&LayerEvidence>,
         before: Option<f64>,
         after: Option<f64>,
-        drop: f64,
     ) -> Outcome {
+        let drop = self.policy.value(rule, Key::MaxBelowOriginal, None);
+        let fewest = self.policy.value("samples", Key::MinRetain, None);
         let least = before.map(|b| b - drop);
         let samples = self.evidence.data.map_or(0, |d| d.eval.retain);
         let outcome = match (least, after) {
             (Some(least), Some(after)) if after >= least => Outcome::Passed,
             // A few samples more or less are no damage.
-            (Some(_), Some(_)) if samples < self.policy.min_retain_samples => Outcome::Undecided,
+            (Some(_), Some(_)) if (samples as f64) < fewest => Outcome::Undecided,
             (Some(_), Some(_)) => Outcome::Failed,
             _ => Outcome::Undecided,
         };
@@ -219,6 +229,7 @@ impl<'a> Court<'a> {
             Some(least) => format!("at least {least:.3} ({drop:.2} below the original's)"),
             None => "a value for the original".into(),
         };
-        self.add(rule, outcome, layer, message, expected, number(after))
+        let found = Found { text: number(after), value: after, limit: least };
+        self.add(rule, outcome, layer, message, expected, found)
     }
 }

@@ -1,6 +1,8 @@
 //! The rules, and the order in which they decide.
 
 mod basics;
+mod complete;
+mod demands;
 mod placebos;
 mod reasons;
 mod reference;
@@ -16,23 +18,67 @@ use crate::onnx::LayerKind;
 /// is lost (`damaged`), an unchanged encoder (`superficial`), evidence too weak to decide
 /// (`inconclusive`), then recovery beyond what the reference or, without one, the placebo classes
 /// explain (`superficial`, or `inconclusive` where that is not clear), else `erased`.
+///
+/// The limits of the policy decide the label; its levels don't. A rule that is `off` or only warns
+/// may let a model through the gate, but never changes what the model is said to be.
 pub fn judge(evidence: Evidence, policy: &Policy) -> (Vec<Finding>, Verdict) {
     let mut court = Court { evidence, policy, findings: Vec::new() };
     let label = court.sit();
     let reasons = court.reasons(label);
     let sentence = label.sentence(evidence.has_reference()).to_owned();
-    (court.findings, Verdict { label, sentence, reasons })
+    court.demands();
+    let findings = court.findings.into_iter().filter_map(Ruling::finding).collect();
+    (findings, Verdict { label, sentence, reasons })
 }
 
 struct Court<'a> {
     evidence: Evidence<'a>,
     policy: &'a Policy,
-    findings: Vec<Finding>,
+    findings: Vec<Ruling>,
+}
+
+/// A finding before the policy's level takes it out.
+struct Ruling {
+    finding: Finding,
+    /// `None` where the rule is off.
+    level: Option<Level>,
+}
+
+impl Ruling {
+    /// Makes it one that decides nothing.
+    fn advise(&mut self) {
+        self.level = self.level.map(|_| Level::Warn);
+    }
+
+    fn finding(self) -> Option<Finding> {
+        Some(Finding { level: self.level?, ..self.finding })
+    }
+}
+
+/// What was found, as text and, where it is one figure, as such.
+struct Found {
+    text: String,
+    value: Option<f64>,
+    limit: Option<f64>,
+}
+
+impl Found {
+    /// A figure and the limit it is judged by.
+    fn figure(value: Option<f64>, limit: f64) -> Self {
+        Self { text: number(value), value, limit: Some(limit) }
+    }
+}
+
+impl From<String> for Found {
+    fn from(text: String) -> Self {
+        Self { text, value: None, limit: None }
+    }
 }
 
 impl<'a> Court<'a> {
     fn sit(&mut self) -> Label {
         let encoder_unchanged = self.encoder_unchanged();
+        let complete = self.evidence_complete();
         let (Some(outputs), Some(head_input)) =
             (self.evidence.outputs, self.evidence.layers.last())
         else {
@@ -73,7 +119,9 @@ impl<'a> Court<'a> {
         }
         match recovered {
             Outcome::Failed => Label::Superficial,
-            Outcome::Passed if !undecided(&supported) => Label::Erased,
+            Outcome::Passed if !undecided(&supported) && complete == Outcome::Passed => {
+                Label::Erased
+            }
             _ => Label::Inconclusive,
         }
     }
@@ -91,20 +139,24 @@ impl<'a> Court<'a> {
         layer: Option<&LayerEvidence>,
         message: impl Into<String>,
         expected: String,
-        found: String,
+        found: Found,
     ) -> Outcome {
-        self.findings.push(Finding {
+        let layer = layer.map(|l| l.name.clone());
+        let finding = Finding {
             rule: rule.to_owned(),
             level: Level::Error,
             outcome,
-            layer: layer.map(|l| l.name.clone()),
             message: message.into(),
             expected,
-            found,
-            value: None,
-            set_at: None,
+            found: found.text,
+            value: finite(found.value),
+            limit: finite(found.limit),
+            set_at: self.policy.set_at(rule, layer.as_deref()),
             change: None,
-        });
+            layer,
+        };
+        let level = self.policy.severity(rule, finding.layer.as_deref()).level();
+        self.findings.push(Ruling { finding, level });
         outcome
     }
 }
@@ -125,8 +177,13 @@ fn worst(outcomes: &[Outcome]) -> Outcome {
     }
 }
 
+/// `value` where it is a number at all.
+fn finite(value: Option<f64>) -> Option<f64> {
+    value.filter(|v| v.is_finite())
+}
+
 fn number(value: Option<f64>) -> String {
-    value.map_or_else(|| "no value".into(), |v| format!("{v:.3}"))
+    finite(value).map_or_else(|| "no value".into(), |v| format!("{v:.3}"))
 }
 
 fn signed(interval: Interval) -> String {

@@ -2,8 +2,9 @@
 //! to learn from few samples than they have.
 
 use super::super::evidence::{Interval, LayerEvidence};
-use super::{Court, Outcome, is_end, number, signed, worst};
+use super::{Court, Found, Outcome, is_end, signed, worst};
 use crate::onnx::LayerKind;
+use crate::verdict::rules::Key;
 
 impl<'a> Court<'a> {
     pub(super) fn against_placebos(&mut self) -> Outcome {
@@ -19,7 +20,8 @@ impl<'a> Court<'a> {
         let few_shot = &layer.few_shot;
         let found =
             Interval { value: few_shot.effect, ci: few_shot.effect_ci, status: few_shot.status };
-        let mut outcome = self.effect_outcome(found);
+        let limit = self.effect_limit("few-shot-recovery", Some(layer));
+        let mut outcome = effect_outcome(found, limit);
         if outcome == Outcome::Failed && layer.kind == LayerKind::Features {
             // Flattened maps before a head of several layers may carry classes a network never
             // learned: what is recovered there proves nothing, but it doesn't acquit either.
@@ -34,25 +36,20 @@ impl<'a> Court<'a> {
             }
             Outcome::Undecided => "few-shot recovery is not clearly below the retain classes'",
         };
-        let limit = self.policy.few_shot_effect;
         let expected = format!("effect and its interval below {limit:.1}");
-        self.add("few-shot-recovery", outcome, Some(layer), message, expected, signed(found))
+        let found = Found { text: signed(found), value: found.value, limit: Some(limit) };
+        self.add("few-shot-recovery", outcome, Some(layer), message, expected, found)
     }
 
-    /// Passed with the whole interval below the limit, failed with the value above it.
-    pub(super) fn effect_outcome(&self, effect: Interval) -> Outcome {
-        let limit = self.policy.few_shot_effect;
-        match (effect.value, effect.ci) {
-            (Some(_), Some([_, high])) if high <= limit => Outcome::Passed,
-            (Some(value), Some(_)) if value > limit => Outcome::Failed,
-            _ => Outcome::Undecided,
-        }
+    /// What the few-shot effect must lie below.
+    pub(super) fn effect_limit(&self, rule: &str, layer: Option<&LayerEvidence>) -> f64 {
+        self.policy.value(rule, Key::MaxEffect, layer.map(|l| l.name.as_str()))
     }
 
     /// Harder to learn than the placebos, but still mostly there: only a reference can tell
     /// whether a model that never saw the class would be as easy to teach.
     fn remaining(&mut self) -> Outcome {
-        let limit = self.policy.few_shot_remaining;
+        let limit = self.policy.value("few-shot-remaining", Key::MaxWithoutReference, None);
         let mut outcome = Outcome::Passed;
         for layer in self.deep_layers() {
             let (before, after) = (&layer.few_shot.original, &layer.few_shot.unlearned);
@@ -68,7 +65,7 @@ impl<'a> Court<'a> {
                     Some(layer),
                     "the forget classes keep most of their few-shot accuracy",
                     format!("at most {limit:.2} of the original's, retain classes for measure"),
-                    format!("{share:.2}"),
+                    Found { text: format!("{share:.2}"), value: Some(share), limit: Some(limit) },
                 );
             }
         }
@@ -77,9 +74,10 @@ impl<'a> Court<'a> {
 
     /// A deep layer that responds to forget samples as it did contradicts an erased end.
     fn unchanged_layers(&mut self) -> Outcome {
-        let limit = self.policy.unchanged_cka;
         let mut outcome = Outcome::Passed;
         for layer in self.deep_layers() {
+            let key = Key::MaxWithoutReference;
+            let limit = self.policy.value("cka-forget", key, Some(&layer.name));
             if layer.cka.forget.debiased.is_some_and(|c| c >= limit) {
                 outcome = self.add(
                     "cka-forget",
@@ -88,10 +86,19 @@ impl<'a> Court<'a> {
                     "forget features are the same as the original's at this layer; only a reference \
                      tells whether a retrained model's would be too",
                     format!("debiased CKA below {limit:.2} at deep layers"),
-                    number(layer.cka.forget.debiased),
+                    Found::figure(layer.cka.forget.debiased, limit),
                 );
             }
         }
         outcome
+    }
+}
+
+/// Passed with the whole interval below the limit, failed with the value above it.
+pub(super) fn effect_outcome(effect: Interval, limit: f64) -> Outcome {
+    match (effect.value, effect.ci) {
+        (Some(_), Some([_, high])) if high <= limit => Outcome::Passed,
+        (Some(value), Some(_)) if value > limit => Outcome::Failed,
+        _ => Outcome::Undecided,
     }
 }

@@ -48,6 +48,7 @@ impl Court<'_> {
     fn said(&self, outcome: Outcome, rules: &[&str]) -> Vec<String> {
         self.findings
             .iter()
+            .map(|ruling| &ruling.finding)
             .filter(|f| f.outcome == outcome)
             .filter(|f| rules.is_empty() || rules.contains(&f.rule.as_str()))
             .map(|f| {

@@ -7,9 +7,11 @@
 //! both; a smaller one that is beyond margin and sampling error leaves the matter open.
 
 use super::super::evidence::{Interval, LayerEvidence};
-use super::{Court, Outcome, signed, worst};
+use super::placebos::effect_outcome;
+use super::{Court, Found, Outcome, Ruling, finite, signed, worst};
 use crate::measures::Status;
 use crate::onnx::LayerKind;
+use crate::verdict::rules::Key;
 
 /// Variance of the forget set relative to all samples below which it is one point.
 const ONE_POINT: f64 = 1e-8;
@@ -22,7 +24,8 @@ impl<'a> Court<'a> {
             ci: head_input.few_shot.effect_ci,
             status: head_input.few_shot.status,
         };
-        let own = self.effect_outcome(own);
+        let limit = self.effect_limit("few-shot-recovery", Some(head_input));
+        let own = effect_outcome(own, limit);
         if fit != Outcome::Passed {
             // Such a reference acquits nobody; what needs none still convicts.
             return worst(&[self.against_placebos(), Outcome::Undecided]);
@@ -31,9 +34,13 @@ impl<'a> Court<'a> {
         for layer in self.deep_layers() {
             outcomes.push(self.collapsed(layer).unwrap_or_else(|| self.beyond(layer)));
         }
-        // Such a reference convicts nobody; what needs none still does.
-        if self.poorer().is_some() && self.against_placebos() == Outcome::Failed {
-            outcomes.push(Outcome::Failed);
+        if self.poorer().is_some() {
+            // Such a reference convicts nobody; what needs none still does. It decides nothing else.
+            let before = self.findings.len();
+            match self.against_placebos() {
+                Outcome::Failed => outcomes.push(Outcome::Failed),
+                _ => self.findings[before..].iter_mut().for_each(Ruling::advise),
+            }
         }
         match worst(&outcomes) {
             // As easy to teach as ever, though no easier than the reference: they can't both be.
@@ -43,8 +50,12 @@ impl<'a> Court<'a> {
                 Some(head_input),
                 "the forget classes are as easy to learn again as in the original, yet no easier \
                  than in the reference",
-                format!("effect below {:.1}", self.policy.few_shot_effect),
-                format!("{:+.2}", head_input.few_shot.effect.unwrap_or_default()),
+                format!("effect below {limit:.1}"),
+                Found {
+                    text: format!("{:+.2}", head_input.few_shot.effect.unwrap_or_default()),
+                    value: head_input.few_shot.effect,
+                    limit: Some(limit),
+                },
             ),
             outcome => outcome,
         }
@@ -54,10 +65,10 @@ impl<'a> Court<'a> {
     /// yardstick: everything would pass, or nothing.
     fn reference_fits(&mut self, head_input: &LayerEvidence) -> Outcome {
         let Some(effect) = head_input.few_shot.reference_effect else { return Outcome::Undecided };
-        let limit = self.policy.few_shot_effect;
+        let limit = self.effect_limit("reference-fits", None);
         let degenerate =
             head_input.cka_reference.is_some_and(|c| c.forget.status == Status::Degenerate);
-        let outcome = match self.effect_outcome(effect) {
+        let outcome = match effect_outcome(effect, limit) {
             Outcome::Passed if !degenerate => Outcome::Passed,
             _ => Outcome::Undecided,
         };
@@ -73,7 +84,8 @@ impl<'a> Court<'a> {
             }
         };
         let expected = format!("effect of the reference and its interval below {limit:.1}");
-        self.add("reference-fits", outcome, Some(head_input), message, expected, signed(effect))
+        let found = Found { text: signed(effect), value: effect.value, limit: Some(limit) };
+        self.add("reference-fits", outcome, Some(head_input), message, expected, found)
     }
 
     /// Few-shot, probe and CKA of one layer against the reference's.
@@ -85,7 +97,7 @@ impl<'a> Court<'a> {
             to_original: forget(&layer.few_shot.original.forget)
                 .zip(layer.few_shot.reference.as_ref().and_then(|r| forget(&r.forget)))
                 .map(|(o, r)| o - r),
-            margin: self.policy.few_shot_margin,
+            margin: self.margin("few-shot-recovery", layer),
         };
         let probe = Excess {
             gap: gap.probe,
@@ -95,31 +107,23 @@ impl<'a> Court<'a> {
                 .forget_accuracy
                 .zip(layer.probe.reference.and_then(|p| p.forget_accuracy))
                 .map(|(o, r)| o - r),
-            margin: self.policy.probe_margin,
+            margin: self.margin("probe-recovery", layer),
         };
         let near = self.near_original(layer);
         let judged = [
             self.recovery("few-shot-recovery", "few-shot recovery", layer, few_shot, near),
             self.recovery("probe-recovery", "linear-probe recovery", layer, probe, near),
         ];
-        // The head's input must be judged; a shallower layer may lack a measure.
-        let required = layer.kind == LayerKind::HeadInput;
-        let mut outcomes: Vec<Outcome> = judged
-            .into_iter()
-            .map(|(outcome, measured)| match outcome {
-                Outcome::Undecided if !measured && !required => Outcome::Passed,
-                other => other,
-            })
-            .collect();
-        outcomes.push(self.cka_forget(layer, &[few_shot, probe]));
-        worst(&outcomes)
+        let cka = self.cka_forget(layer, &[few_shot, probe]);
+        worst(&[judged[0], judged[1], cka])
     }
 
     /// Whether the layer treats forget samples more like the original than like the reference.
     fn near_original(&self, layer: &LayerEvidence) -> bool {
         // Only at the head's input does the effect say what a network learned of a class.
-        let as_before = layer.kind == LayerKind::HeadInput
-            && layer.few_shot.effect.is_some_and(|e| e > self.policy.few_shot_effect);
+        let limit = self.effect_limit("few-shot-recovery", Some(layer));
+        let as_before =
+            layer.kind == LayerKind::HeadInput && layer.few_shot.effect.is_some_and(|e| e > limit);
         as_before || cka_share(layer).is_some_and(|s| s >= self.policy.half_way)
     }
 
@@ -130,8 +134,8 @@ impl<'a> Court<'a> {
         layer: &LayerEvidence,
         excess: Excess,
         near: bool,
-    ) -> (Outcome, bool) {
-        let (outcome, measured) = match (excess.gap.value, excess.gap.ci) {
+    ) -> Outcome {
+        let (outcome, measured) = match (finite(excess.gap.value), excess.gap.ci) {
             (Some(value), Some([low, _])) if value > excess.margin && low > 0.0 => {
                 let half_way = excess.share() >= self.policy.half_way;
                 let convicts = half_way && near && self.poorer().is_none();
@@ -157,7 +161,9 @@ impl<'a> Court<'a> {
             (_, false) => format!("{what} could not be compared with the reference's"),
         };
         let expected = format!("at most {:.2} above the reference", excess.margin);
-        (self.add(rule, outcome, Some(layer), message, expected, signed(excess.gap)), measured)
+        let found =
+            Found { text: signed(excess.gap), value: excess.gap.value, limit: Some(excess.margin) };
+        self.add(rule, outcome, Some(layer), message, expected, found)
     }
 
     /// CKA beyond the reference's counts only together with recovery beyond the reference's.
@@ -167,12 +173,12 @@ impl<'a> Court<'a> {
         let (Some(unlearned), Some(reference)) = (unlearned, reference) else {
             return Outcome::Passed;
         };
-        let half_way = self.policy.half_way;
+        let (half_way, margin) = (self.policy.half_way, self.margin("cka-forget", layer));
         let recovers = excesses
             .iter()
             .any(|e| e.gap.ci.is_some_and(|[low, _]| low > 0.0) && e.share() >= half_way);
-        let closer = unlearned - reference > self.policy.cka_margin
-            && cka_share(layer).is_some_and(|s| s >= half_way);
+        let closer =
+            unlearned - reference > margin && cka_share(layer).is_some_and(|s| s >= half_way);
         let outcome = match closer && recovers {
             true if self.poorer().is_some() => Outcome::Undecided,
             true => Outcome::Failed,
@@ -194,8 +200,8 @@ impl<'a> Court<'a> {
             outcome,
             Some(layer),
             message,
-            format!("at most {:.2} above the reference ({reference:.3})", self.policy.cka_margin),
-            format!("{unlearned:.3}"),
+            format!("at most {margin:.2} above the reference ({reference:.3})"),
+            Found::figure(Some(unlearned), reference + margin),
         )
     }
 
@@ -203,15 +209,14 @@ impl<'a> Court<'a> {
     /// where the reference's lies furthest below and by more than the policy allows: then its
     /// features are poorer altogether and show little of the forget set too, whoever looks.
     fn poorer(&self) -> Option<(f64, f64)> {
+        let drop = self.policy.value("reference-fits", Key::MaxBelowOriginal, None);
         let last = |accuracies: &[Option<f64>]| accuracies.last().copied().flatten();
         let accuracies = self.deep_layers().into_iter().filter_map(|layer| {
             let reference = last(&layer.few_shot.reference.as_ref()?.retain)?;
             Some((reference, last(&layer.few_shot.original.retain)?))
         });
         accuracies
-            .filter(|(reference, original)| {
-                original - reference > self.policy.reference_retain_drop
-            })
+            .filter(|(reference, original)| original - reference > drop)
             .max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)))
     }
 
@@ -230,8 +235,8 @@ impl<'a> Court<'a> {
         let guess = 1.0 / classes as f64;
         let probe = layer.probe.unlearned.forget_accuracy?;
         let few_shot = (*layer.few_shot.unlearned.forget.first()?)?;
-        let at_guess = probe <= guess + self.policy.probe_margin
-            && few_shot <= guess + self.policy.few_shot_margin;
+        let at_guess = probe <= guess + self.margin("probe-recovery", layer)
+            && few_shot <= guess + self.margin("few-shot-recovery", layer);
         at_guess.then(|| {
             self.add(
                 "forget-collapse",
@@ -242,9 +247,14 @@ impl<'a> Court<'a> {
                      the {classes} forget classes"
                 ),
                 format!("probe and few-shot accuracy near {guess:.2}"),
-                format!("probe {probe:.3}, few-shot {few_shot:.3}"),
+                format!("probe {probe:.3}, few-shot {few_shot:.3}").into(),
             )
         })
+    }
+
+    /// How far a figure may lie above the reference's.
+    fn margin(&self, rule: &str, layer: &LayerEvidence) -> f64 {
+        self.policy.value(rule, Key::MaxAboveReference, Some(&layer.name))
     }
 }
 

@@ -1,0 +1,227 @@
+//! What a policy demands beyond the verdict: absolute limits, limits against the reference, where
+//! models ran. These findings decide whether the gate opens, never what the model is called.
+
+use super::{Court, Found, Outcome, finite, number};
+use crate::measures::Status;
+use crate::verdict::evidence::{CkaEvidence, LayerEvidence, ProbeEvidence};
+use crate::verdict::policy::Limit;
+use crate::verdict::rules::Key;
+
+/// A figure of the unlearned model beside the reference's.
+struct Figure {
+    value: Option<f64>,
+    reference: Option<f64>,
+    /// Why there is none.
+    status: Status,
+}
+
+/// Limits of one kind of figure: those that the verdict does not apply itself.
+const ABSOLUTE: [Key; 3] = [Key::Min, Key::Max, Key::MinAboveReference];
+const ALL: [Key; 4] = [Key::Min, Key::Max, Key::MinAboveReference, Key::MaxAboveReference];
+
+impl<'a> Court<'a> {
+    /// Applies every limit that the verdict did not.
+    pub(super) fn demands(&mut self) {
+        self.reference_given();
+        self.provider();
+        self.outputs_within();
+        let deep = self.deep_layers();
+        for layer in self.evidence.layers {
+            let is_deep = deep.iter().any(|d| d.name == layer.name);
+            let few_shot = |values: &[Option<f64>]| values.first().copied().flatten();
+            let probe = |probe: &ProbeEvidence| probe.forget_accuracy;
+            self.layer_within(
+                "few-shot-recovery",
+                &ABSOLUTE,
+                layer,
+                is_deep,
+                Figure {
+                    value: few_shot(&layer.few_shot.unlearned.forget),
+                    reference: layer.few_shot.reference.as_ref().and_then(|r| few_shot(&r.forget)),
+                    status: layer.few_shot.status,
+                },
+            );
+            self.layer_within(
+                "probe-recovery",
+                &ABSOLUTE,
+                layer,
+                is_deep,
+                Figure {
+                    value: probe(&layer.probe.unlearned),
+                    reference: layer.probe.reference.as_ref().and_then(probe),
+                    status: layer.probe.unlearned.status,
+                },
+            );
+            let cka = |of: fn(&crate::verdict::CkaBySet) -> CkaEvidence| Figure {
+                value: of(&layer.cka).debiased,
+                reference: layer.cka_reference.as_ref().and_then(|c| of(c).debiased),
+                status: of(&layer.cka).status,
+            };
+            self.layer_within("cka-forget", &ABSOLUTE, layer, is_deep, cka(|c| c.forget));
+            self.layer_within("retain-cka", &ALL, layer, is_deep, cka(|c| c.retain));
+        }
+    }
+
+    fn outputs_within(&mut self) {
+        let outputs = self.evidence.outputs;
+        let output = |of: fn(&crate::verdict::Accuracy) -> Option<f64>| Figure {
+            value: outputs.and_then(|o| of(&o.unlearned.eval)),
+            reference: outputs.and_then(|o| of(&o.reference.as_ref()?.eval)),
+            status: Status::Undefined,
+        };
+        self.within("output-forgetting", &ABSOLUTE, None, output(|a| a.forget_accuracy));
+        self.within("retain-accuracy", &ABSOLUTE, None, output(|a| a.retain_accuracy));
+        let head_input = self.evidence.layers.last();
+        let probe = |of: fn(&ProbeEvidence) -> Option<f64>| Figure {
+            value: head_input.and_then(|l| of(&l.probe.unlearned)),
+            reference: head_input.and_then(|l| of(l.probe.reference.as_ref()?)),
+            status: head_input.map_or(Status::Undefined, |l| l.probe.unlearned.status),
+        };
+        self.within("retain-probe", &ABSOLUTE, head_input, probe(|p| p.retain_accuracy));
+        self.within("over-forgetting", &ABSOLUTE, head_input, probe(|p| p.forget_accuracy));
+        let mismatch = self.evidence.head.map(|h| &h.mismatch);
+        self.within(
+            "head-mismatch",
+            &ALL,
+            None,
+            Figure {
+                value: mismatch.and_then(|m| m.unlearned.forget),
+                reference: mismatch.and_then(|m| m.reference?.forget),
+                status: Status::Undefined,
+            },
+        );
+    }
+
+    /// A rule's own limits count at deep layers, an override's wherever it matches.
+    fn layer_within(
+        &mut self,
+        rule: &str,
+        keys: &[Key],
+        layer: &'a LayerEvidence,
+        deep: bool,
+        figure: Figure,
+    ) {
+        let policy = self.policy;
+        let keys: Vec<Key> = keys
+            .iter()
+            .copied()
+            .filter(|key| deep || policy.is_overridden(rule, *key, &layer.name))
+            .collect();
+        self.within(rule, &keys, Some(layer), figure);
+    }
+
+    /// One finding for all limits of a figure. A figure that is missing fails them.
+    fn within(&mut self, rule: &str, keys: &[Key], layer: Option<&LayerEvidence>, figure: Figure) {
+        let name = layer.map(|l| l.name.as_str());
+        let set = keys.iter().filter_map(|key| Some((*key, self.policy.limit(rule, *key, name)?)));
+        // A preset's limit against the reference asks nothing where there is none.
+        let has_reference = self.evidence.has_reference();
+        let asks = |key: Key, limit: &Limit| {
+            has_reference || limit.set_at.is_some() || matches!(key, Key::Min | Key::Max)
+        };
+        let set: Vec<(Key, Limit)> = set.filter(|(key, limit)| asks(*key, limit)).collect();
+        if set.is_empty() {
+            return;
+        }
+        let value = finite(figure.value);
+        let reference = finite(figure.reference);
+        let mut broken = None;
+        let mut unknown =
+            value.is_none().then(|| format!("the figure is missing ({})", figure.status.as_str()));
+        let mut expected = Vec::new();
+        for (key, limit) in &set {
+            let (absolute, text) = match key {
+                Key::Min => (Some(limit.value), format!("at least {:.3}", limit.value)),
+                Key::Max => (Some(limit.value), format!("at most {:.3}", limit.value)),
+                _ => {
+                    let word = if key.is_upper() { "most" } else { "least" };
+                    let text = format!("at {word} {:+.3} from the reference's", limit.value);
+                    (reference.map(|r| r + limit.value), text)
+                }
+            };
+            expected.push(text);
+            match (absolute, value) {
+                (Some(limit), Some(value)) if key.is_upper() && value > limit => {
+                    broken = broken.or(Some(limit));
+                }
+                (Some(limit), Some(value)) if !key.is_upper() && value < limit => {
+                    broken = broken.or(Some(limit));
+                }
+                (None, _) if has_reference => {
+                    unknown = unknown.or(Some("the reference's figure is missing".into()));
+                }
+                (None, _) => {
+                    unknown = unknown.or(Some(
+                        "the limit is set against a reference, and none was given".into(),
+                    ));
+                }
+                _ => {}
+            }
+        }
+        let what = what(rule);
+        let (outcome, message) = match (broken, unknown) {
+            (Some(limit), _) if value.is_some_and(|v| v > limit) => {
+                (Outcome::Failed, format!("{what} is higher than the policy allows"))
+            }
+            (Some(_), _) => (Outcome::Failed, format!("{what} is lower than the policy allows")),
+            (None, Some(why)) => (Outcome::Failed, format!("{what} can't be judged: {why}")),
+            (None, None) => (Outcome::Passed, format!("{what} is within the policy's limits")),
+        };
+        let found = match reference {
+            Some(r) => format!("{} (the reference's {r:.3})", number(value)),
+            None => number(value),
+        };
+        let found = Found { text: found, value, limit: broken };
+        self.add(rule, outcome, layer, message, expected.join(", "), found);
+    }
+
+    fn reference_given(&mut self) {
+        let given = self.evidence.has_reference();
+        let (outcome, message, found) = match given {
+            true => (Outcome::Passed, "a reference was given", "a reference"),
+            false => (
+                Outcome::Failed,
+                "the policy asks for a reference retrained without the forget set (--reference)",
+                "none",
+            ),
+        };
+        let found = Found::from(found.to_owned());
+        self.add("reference-given", outcome, None, message, "a reference".into(), found);
+    }
+
+    fn provider(&mut self) {
+        let allowed = &self.policy.providers;
+        if allowed.is_empty() {
+            return;
+        }
+        let used = self.evidence.provider.map(|p| p.used.as_str());
+        // "cuda:1" is a device of the provider "cuda".
+        let name = used.and_then(|u| u.split(':').next());
+        let outcome = match name {
+            Some(name) if allowed.iter().any(|a| a == name) => Outcome::Passed,
+            _ => Outcome::Failed,
+        };
+        let message = match outcome {
+            Outcome::Passed => "models ran where the policy asks",
+            _ => "models did not run where the policy asks",
+        };
+        let found = Found::from(used.unwrap_or("no model was run").to_owned());
+        let expected = allowed.join(" or ");
+        self.add("provider", outcome, None, message, expected, found);
+    }
+}
+
+/// The figure that a rule limits, in words.
+fn what(rule: &str) -> &'static str {
+    match rule {
+        "output-forgetting" => "forget accuracy of the outputs",
+        "retain-accuracy" => "retain accuracy of the outputs",
+        "retain-probe" => "retain accuracy of the probe at the head's input",
+        "few-shot-recovery" => "1-shot accuracy on the forget set",
+        "probe-recovery" | "over-forgetting" => "probe accuracy on the forget set",
+        "cka-forget" => "debiased CKA on the forget set",
+        "retain-cka" => "debiased CKA on the retain set",
+        "head-mismatch" => "disagreement of head and nearest class centre on the forget set",
+        _ => "the figure",
+    }
+}
