@@ -5,6 +5,7 @@
 
 pub mod activations;
 pub mod compare;
+pub mod config;
 pub mod data;
 mod error;
 pub mod gate;
