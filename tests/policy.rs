@@ -48,7 +48,12 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
         "encoder-unchanged can't be lowered to \"off\"",
         "--exit-zero",
     ),
-    ("[policy.rules.evidence]\nlevel = \"warn\"", "2:1", "evidence can't be lowered", "--exit-zero"),
+    (
+        "[policy.rules.evidence]\nlevel = \"warn\"",
+        "2:1",
+        "evidence can't be lowered",
+        "--exit-zero",
+    ),
     ("[policy.rules.samples]\n", "1:15", "the table of samples is empty", "set a level"),
     (
         "[policy.rules.samples]\nmax = 3",
@@ -98,7 +103,12 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
         "provider has a level but nothing to judge by",
         "allowed = [\"cuda\"]",
     ),
-    ("[policy.rules.provider]\nallowed = [\"tpu\"]", "2:1", "no provider \"tpu\"", "\"cpu\", \"cuda\""),
+    (
+        "[policy.rules.provider]\nallowed = [\"tpu\"]",
+        "2:1",
+        "no provider \"tpu\"",
+        "\"cpu\", \"cuda\"",
+    ),
     ("[policy.rules.provider]\nallowed = []", "2:1", "no provider is allowed", "\"cuda\""),
     (
         "[[policy.rules.samples.layers]]\nmatch = \"a\"",

@@ -3,26 +3,28 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use forget_audit::Result;
 use forget_audit::compare::{Request, compare};
 use forget_audit::report::{Report, remedy};
 use forget_audit::train::check_device;
 use forget_audit::unlearn::{AUDIT_EVERY, Ec, Method, Remediation, Unlearning, repair};
-use forget_audit::verdict::{Label, Policy};
+use forget_audit::verdict::Label;
+use forget_audit::{Error, Result};
 
 use super::data::DataArguments;
 use super::exit::Exit;
+use super::gate::{baseline_of, compare_with};
 use super::options::{Color, DisplayArguments, Format, RuntimeArguments, layers, size};
 use super::output::{Destination, print, render};
 use super::progress::Bars;
+use super::settings::{self, ConfigArguments};
 use super::training::{TrainingBars, check_output};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// The model before unlearning (ONNX)
-    original: PathBuf,
-    /// The model after unlearning (ONNX)
-    unlearned: PathBuf,
+    /// The model before unlearning (ONNX) [default: from audit.toml]
+    original: Option<PathBuf>,
+    /// The model after unlearning (ONNX) [default: from audit.toml]
+    unlearned: Option<PathBuf>,
     /// A model retrained from fresh weights without the forget set: the gold reference
     #[arg(long, value_name = "MODEL")]
     reference: Option<PathBuf>,
@@ -31,24 +33,29 @@ pub struct Arguments {
     /// Layers to tap: names and globs, separated by commas [default: chosen from the graph]
     #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = "Measuring")]
     layers: Vec<String>,
-    /// Samples run at once; a model with a fixed batch size keeps its own
-    #[arg(long, default_value_t = 64, value_parser = size, help_heading = "Measuring")]
-    batch_size: usize,
-    /// Seed of every random draw
-    #[arg(long, default_value_t = 0, help_heading = "Measuring")]
-    seed: u64,
+    /// Samples run at once; a model with a fixed batch size keeps its own [default: 64]
+    #[arg(long, value_parser = size, help_heading = "Measuring")]
+    batch_size: Option<usize>,
+    /// Seed of every random draw [default: 0]
+    #[arg(long, help_heading = "Measuring")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// An earlier report: what became worse since by more than the policy allows fails
+    #[arg(long, value_name = "REPORT")]
+    baseline: Option<PathBuf>,
     #[command(flatten)]
     runtime: RuntimeArguments,
     #[command(flatten)]
     files: FileArguments,
     /// Where the verdict is superficial, and only there: repair the model with EC, write it here
     /// and audit it; `audit remediate` has the options
-    #[arg(long, value_name = "FILE", requires = "data")]
+    #[arg(long, value_name = "FILE")]
     remediate: Option<PathBuf>,
     /// What goes to stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Exit with 0 whatever the verdict (errors still exit with 2 or 3)
+    /// Exit with 0 whatever the policy finds (errors still exit with 2 or 3)
     #[arg(long)]
     exit_zero: bool,
     #[command(flatten)]
@@ -64,58 +71,77 @@ struct FileArguments {
     /// Where the HTML report goes [default: OUTPUT_DIR/NAME.html]
     #[arg(long, value_name = "PATH")]
     html: Option<PathBuf>,
-    /// Folder of the reports
-    #[arg(long, value_name = "DIR", default_value = "reports")]
-    output_dir: PathBuf,
+    /// Folder of the reports [default: reports]
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
+    let config = arguments.config.read(arguments.display.quiet)?;
+    let named = (arguments.original.as_ref(), arguments.unlearned.as_ref());
+    let (original, unlearned) = settings::models(named.0, named.1, &config)?;
+    let patterns = match arguments.layers.as_slice() {
+        [] => &config.measure.layers,
+        patterns => patterns,
+    };
     let request = Request {
-        original: arguments.original.clone(),
-        unlearned: arguments.unlearned.clone(),
-        reference: arguments.reference.clone(),
+        original,
+        unlearned,
+        reference: arguments.reference.clone().or_else(|| config.models.reference.clone()),
         samples: arguments.data.samples()?,
-        selection: layers(&arguments.layers),
-        batch_size: arguments.batch_size,
-        seed: arguments.seed,
-        runtime: arguments.runtime.options(),
-        policy: Policy::default(),
+        selection: layers(patterns),
+        batch_size: arguments.batch_size.or(config.measure.batch_size).unwrap_or(64),
+        seed: arguments.seed.or(config.measure.seed).unwrap_or(0),
+        runtime: arguments.runtime.options_or(&config.runtime),
+        policy: config.policy.clone(),
     };
     if let Some(output) = &arguments.remediate {
+        if request.samples.is_none() {
+            return Err(Error::input(
+                "--remediate",
+                "a repair needs samples",
+                "give --data and the forget set",
+            ));
+        }
         let models =
             [Some(&request.original), Some(&request.unlearned), request.reference.as_ref()];
         let models: Vec<&Path> = models.into_iter().flatten().map(PathBuf::as_path).collect();
         check_output(output, &models)?;
         check_device(request.runtime.device)?;
     }
+    let (files, set) = (&arguments.files, &config.output);
+    let folder = files.output_dir.as_deref().or(set.dir.as_deref());
     let files = Files::prepare(
-        arguments.files.json.as_deref(),
-        arguments.files.html.as_deref(),
-        &arguments.files.output_dir,
-        &arguments.unlearned,
+        files.json.as_deref().or(set.json.as_deref()),
+        files.html.as_deref().or(set.html.as_deref()),
+        folder.unwrap_or(Path::new("reports")),
+        &request.unlearned,
     )?;
-    let report = compare(&request, &Bars::new(arguments.display.quiet))?;
+    let mut report = compare(&request, &Bars::new(arguments.display.quiet))?;
+    if let Some(baseline) = arguments.baseline.as_deref().or(baseline_of(&config)) {
+        compare_with(&mut report, &request.policy, baseline)?;
+    }
     files.write(&report)?;
     print(&render(&report, arguments.format, arguments.display.color)?)?;
     if !arguments.display.quiet {
         tell(&report, &files);
     }
-    let mut verdict = report.verdict.label;
+    let mut passes = report.passes();
     if let Some(output) = &arguments.remediate
-        && verdict == Label::Superficial
+        && report.verdict.label == Label::Superficial
     {
-        verdict = repaired(request, report, output, &arguments.display)?;
+        passes = repaired(request, report, output, &arguments.display)?;
     }
-    Ok(if verdict.passes() || arguments.exit_zero { Exit::Passed } else { Exit::Failed })
+    Ok(if passes || arguments.exit_zero { Exit::Passed } else { Exit::Failed })
 }
 
-/// Repairs a superficially unlearned model and says what it led to.
+/// Repairs a superficially unlearned model and says whether what it led to passes.
 fn repaired(
     request: Request,
     before: Report,
     output: &Path,
     display: &DisplayArguments,
-) -> Result<Label> {
+) -> Result<bool> {
     forget_audit::memory::keep_blocks();
     let supervised = Ec { selection: request.selection.clone(), ..Ec::default() };
     let remediation = Remediation {
@@ -131,7 +157,7 @@ fn repaired(
     if !display.quiet {
         eprintln!("repaired: {}", output.display());
     }
-    Ok(remedied.after.verdict.label)
+    Ok(remedied.after.passes())
 }
 
 /// Where a comparison's reports go.
@@ -184,6 +210,7 @@ fn tell(report: &Report, files: &Files) {
     {
         eprintln!("note: running on the CPU ({})", provider.reason);
     }
+    settings::warn_unused(report);
     eprintln!("report: {}", files.html.path().display());
     eprintln!("        {}", files.json.path().display());
 }

@@ -5,6 +5,8 @@ mod data;
 mod demo;
 mod doctor;
 mod exit;
+mod gate;
+mod init;
 mod inspect;
 mod options;
 mod output;
@@ -13,6 +15,8 @@ mod progress;
 mod remediate;
 mod report;
 mod retrain;
+mod settings;
+mod stored;
 mod training;
 
 use std::ffi::OsString;
@@ -36,10 +40,14 @@ struct Arguments {
 enum Command {
     /// The whole story on shipped models: a superficial and an erased case.
     Demo(demo::Arguments),
+    /// Write a commented audit.toml: models, data, policy.
+    Init(init::Arguments),
     /// The layers that would be tapped, their widths, the head, the parameters.
     Inspect(inspect::Arguments),
     /// Measure, judge and report; the exit code says pass or fail.
     Compare(Box<compare::Arguments>),
+    /// Judge a stored report again, under another policy or against a baseline.
+    Gate(gate::Arguments),
     /// Unlearn in the features too, write the repaired model, and audit it.
     Remediate(Box<remediate::Arguments>),
     /// Train the reference: the same graph, fresh weights, retain samples only.
@@ -58,8 +66,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => match arguments.command {
             Command::Demo(a) => demo::run(&a),
+            Command::Init(a) => init::run(&a),
             Command::Inspect(a) => inspect::run(&a),
             Command::Compare(a) => compare::run(&a),
+            Command::Gate(a) => gate::run(&a),
             Command::Remediate(a) => remediate::run(&a),
             Command::Retrain(a) => retrain::run(&a),
             Command::Parity(a) => parity::run(&a),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use forget_audit::config::RuntimeConfig;
 use forget_audit::onnx::Selection;
 use forget_audit::runtime::{Device, RuntimeOptions};
 
@@ -14,8 +15,9 @@ pub struct RuntimeArguments {
     #[arg(long, value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
     /// Where models run: auto, cpu, cuda or cuda:N. auto falls back to the CPU and says so
-    #[arg(long, default_value = "auto")]
-    device: Device,
+    /// [default: auto]
+    #[arg(long)]
+    device: Option<Device>,
     /// Threads for one operator [default: ONNX Runtime's choice]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -24,10 +26,15 @@ pub struct RuntimeArguments {
 impl RuntimeArguments {
     /// As the library takes them.
     pub fn options(&self) -> RuntimeOptions {
+        self.options_or(&RuntimeConfig::default())
+    }
+
+    /// As the library takes them, with what the command line leaves open from a file.
+    pub fn options_or(&self, config: &RuntimeConfig) -> RuntimeOptions {
         RuntimeOptions {
-            library: self.onnxruntime.clone(),
-            device: self.device,
-            threads: self.threads.map(usize::from),
+            library: self.onnxruntime.clone().or_else(|| config.onnxruntime.clone()),
+            device: self.device.or(config.device).unwrap_or_default(),
+            threads: self.threads.or(config.threads).map(usize::from),
         }
     }
 }

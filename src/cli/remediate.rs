@@ -209,7 +209,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     if !arguments.display.quiet {
         eprintln!("trained for {} epochs: {}", remedied.epochs, arguments.output.display());
     }
-    Ok(match remedied.after.verdict.label.passes() {
+    Ok(match remedied.after.passes() {
         true => Exit::Passed,
         false => Exit::Failed,
     })

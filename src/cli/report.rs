@@ -3,15 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use forget_audit::report::from_json;
-use forget_audit::{Error, Result};
+use forget_audit::Result;
 
 use super::exit::Exit;
 use super::options::{Color, Format};
 use super::output::{Destination, print, render};
-
-/// A report with every layer of a large model stays far below this.
-const MAX_BYTES: u64 = 256 << 20;
+use super::stored;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -29,19 +26,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
-    let path = &arguments.report;
-    let unreadable =
-        |e: std::io::Error| Error::file(path, format!("can't be read ({e})"), "check the path");
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() || metadata.len() > MAX_BYTES {
-        return Err(Error::file(
-            path,
-            "no report file",
-            "give a report that `audit compare --json PATH` wrote",
-        ));
-    }
-    let content = std::fs::read_to_string(path).map_err(unreadable)?;
-    let report = from_json(&content, &path.display().to_string())?;
+    let report = stored::read(&arguments.report)?;
     match &arguments.output {
         None => print(&render(&report, arguments.format, arguments.color)?)?,
         Some(output) => {

@@ -10,6 +10,7 @@ use document::{Section, Source};
 pub use template::{Template, template};
 
 use crate::Result;
+use crate::runtime::Device;
 use crate::verdict::Policy;
 
 /// The file that commands look for in the working directory.
@@ -92,7 +93,7 @@ pub struct MeasureConfig {
 #[derive(Clone, Debug, Default)]
 pub struct RuntimeConfig {
     /// `auto`, `cpu`, `cuda` or `cuda:N`.
-    pub device: Option<String>,
+    pub device: Option<Device>,
     /// Threads for one operator.
     pub threads: Option<u16>,
     /// The library.
@@ -272,16 +273,16 @@ fn measure(section: &Section) -> MeasureConfig {
 }
 
 fn runtime(section: &Section) -> RuntimeConfig {
-    let device = section.string("device").filter(|device| {
-        let known = device.value.parse::<crate::runtime::Device>().is_ok();
-        if !known {
+    let device = section.string("device").and_then(|device| {
+        let known = device.value.parse::<Device>();
+        if known.is_err() {
             let problem = format!("there is no device \"{}\"", device.value);
             section.source().problem(device.at, problem, "give auto, cpu, cuda or cuda:N");
         }
-        known
+        known.ok()
     });
     let runtime = RuntimeConfig {
-        device: device.map(|d| d.value),
+        device,
         threads: section
             .whole("threads", 1..=u64::from(u16::MAX))
             .and_then(|n| u16::try_from(n.value).ok()),

@@ -100,7 +100,7 @@ fn read_rule(rule: &Rule, table: &Section, policy: &mut Policy) {
     let nothing =
         setting.limits.is_empty() && setting.overrides.iter().all(|o| o.limits.is_empty());
     let judges_limits = matches!(id, "retain-cka" | "head-mismatch");
-    let nothing = judges_limits && nothing || id == "provider" && policy.providers.is_empty();
+    let nothing = judges_limits && nothing || id == "provider" && !demands;
     if nothing && setting.severity != Severity::Off {
         let remedy = match id {
             "provider" => "set allowed = [\"cuda\"] or [\"cpu\"]".to_owned(),

@@ -1,0 +1,74 @@
+//! `audit.toml` on the command line: where it is found, and what options take from it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use forget_audit::config::{Config, FILE};
+use forget_audit::report::Report;
+use forget_audit::{Error, Result};
+
+/// The option that names the file.
+#[derive(Args)]
+pub struct ConfigArguments {
+    /// Where keys not given here are read [default: ./audit.toml where there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArguments {
+    /// The configuration; empty where there is no file.
+    pub fn read(&self, quiet: bool) -> Result<Config> {
+        Ok(config(self.config.as_deref(), quiet)?.unwrap_or_default())
+    }
+}
+
+/// Reads the file that was named, or the one in the working directory. A file that nobody named is
+/// told of on stderr: it changes what the command does.
+pub fn config(named: Option<&Path>, quiet: bool) -> Result<Option<Config>> {
+    let path = match named {
+        Some(path) => path,
+        None if Path::new(FILE).is_file() => Path::new(FILE),
+        None => return Ok(None),
+    };
+    let config = Config::read(path)?;
+    if named.is_none() && !quiet {
+        eprintln!("note: keys and policy from {FILE}");
+    }
+    Ok(Some(config))
+}
+
+/// The two models, from the command line or else from the file.
+pub fn models(
+    original: Option<&PathBuf>,
+    unlearned: Option<&PathBuf>,
+    config: &Config,
+) -> Result<(PathBuf, PathBuf)> {
+    let missing = |which: &str| {
+        let place = match config.path.as_os_str().is_empty() {
+            true => "the command line".to_owned(),
+            false => config.path.display().to_string(),
+        };
+        Error::input(
+            place,
+            format!("the {which} model is not named"),
+            "give ORIGINAL and UNLEARNED, or set both in [models] of audit.toml (`audit init`)",
+        )
+    };
+    let one = |given: Option<&PathBuf>, set: Option<&PathBuf>, which| {
+        given.or(set).cloned().ok_or_else(|| missing(which))
+    };
+    if original.is_some() != unlearned.is_some() {
+        return Err(missing("unlearned"));
+    }
+    Ok((
+        one(original, config.models.original.as_ref(), "original")?,
+        one(unlearned, config.models.unlearned.as_ref(), "unlearned")?,
+    ))
+}
+
+/// Says on stderr which overrides of the policy match nothing.
+pub fn warn_unused(report: &Report) {
+    for unused in report.policy.iter().flat_map(|p| &p.unused) {
+        eprintln!("warning: {}", forget_audit::report::clean(unused));
+    }
+}
