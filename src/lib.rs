@@ -21,3 +21,6 @@ pub mod unlearn;
 pub mod verdict;
 
 pub use error::{Error, Result};
+
+#[doc = include_str!("../docs/rules.md")]
+pub mod rules {}

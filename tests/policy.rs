@@ -4,6 +4,7 @@ mod common;
 
 use forget_audit::Error;
 use forget_audit::config::Config;
+use forget_audit::verdict::rules::{RULES, help};
 
 /// A file, the place and the text of the problem, and a part of the remedy.
 const BROKEN: &[(&str, &str, &str, &str)] = &[
@@ -175,5 +176,25 @@ fn broken_files_are_told_with_line_column_and_remedy() {
         assert!(message.starts_with(&expected), "{text}\n{message}");
         assert!(message.contains(problem), "{text}\n{message}");
         assert!(error.remedy().contains(remedy), "{text}\n{}", error.remedy());
+    }
+}
+
+/// Every rule has its section, and each limit and default stands there.
+#[test]
+fn every_rule_is_documented() {
+    let text = include_str!("../docs/rules.md");
+    let sections: Vec<&str> = text.split("\n## ").skip(1).collect();
+    let ids: Vec<&str> = sections.iter().map(|s| s.lines().next().unwrap_or_default()).collect();
+    assert_eq!(ids, RULES.each_ref().map(|r| r.id));
+    for (rule, section) in RULES.iter().zip(&sections) {
+        for part in ["**Why it matters.**", "**How to mend it.**"] {
+            assert!(section.contains(part), "{}: {part}", rule.id);
+        }
+        let refers = |key: &str| section.contains(&format!("`{key}`"));
+        // "Limits as for" another rule names them there.
+        for limit in rule.limits.iter().filter(|_| !section.contains("Limits as for")) {
+            assert!(refers(limit.key.as_str()), "{}: {:?}", rule.id, limit.key);
+        }
+        assert!(help(rule.id).ends_with(&format!("#{}", rule.id)));
     }
 }
