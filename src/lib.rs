@@ -24,3 +24,6 @@ pub use error::{Error, Result};
 
 #[doc = include_str!("../docs/rules.md")]
 pub mod rules {}
+
+#[doc = include_str!("../docs/attestation.md")]
+pub mod attestation {}

@@ -12,9 +12,10 @@ use forget_audit::{Error, Result};
 
 use super::data::DataArguments;
 use super::exit::Exit;
+use super::formats::{Format, FormatArguments, render};
 use super::gate::{baseline_of, compare_with};
-use super::options::{Color, DisplayArguments, Format, RuntimeArguments, layers, size};
-use super::output::{Destination, print, render};
+use super::options::{Color, DisplayArguments, RuntimeArguments, layers, size};
+use super::output::{Destination, print};
 use super::progress::Bars;
 use super::settings::{self, ConfigArguments};
 use super::training::{TrainingBars, check_output};
@@ -52,9 +53,8 @@ pub struct Arguments {
     /// and audit it; `audit remediate` has the options
     #[arg(long, value_name = "FILE")]
     remediate: Option<PathBuf>,
-    /// What goes to stdout
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[command(flatten)]
+    formats: FormatArguments,
     /// Exit with 0 whatever the policy finds (errors still exit with 2 or 3)
     #[arg(long)]
     exit_zero: bool,
@@ -71,6 +71,9 @@ struct FileArguments {
     /// Where the HTML report goes [default: OUTPUT_DIR/NAME.html]
     #[arg(long, value_name = "PATH")]
     html: Option<PathBuf>,
+    /// Where an in-toto statement over the unlearned model, with verdict and report digest, goes
+    #[arg(long, value_name = "PATH")]
+    attest: Option<PathBuf>,
     /// Folder of the reports [default: reports]
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
@@ -109,20 +112,22 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         check_output(output, &models)?;
         check_device(request.runtime.device)?;
     }
-    let (files, set) = (&arguments.files, &config.output);
-    let folder = files.output_dir.as_deref().or(set.dir.as_deref());
+    let (given, set) = (&arguments.files, &config.output);
+    let folder = given.output_dir.as_deref().or(set.dir.as_deref());
     let files = Files::prepare(
-        files.json.as_deref().or(set.json.as_deref()),
-        files.html.as_deref().or(set.html.as_deref()),
+        given.json.as_deref().or(set.json.as_deref()),
+        given.html.as_deref().or(set.html.as_deref()),
         folder.unwrap_or(Path::new("reports")),
         &request.unlearned,
     )?;
+    let attest = arguments.files.attest.as_deref().or(set.attest.as_deref());
+    let renderings = arguments.formats.prepare(&set.formats, attest, &files.paths())?;
     let mut report = compare(&request, &Bars::new(arguments.display.quiet))?;
     if let Some(baseline) = arguments.baseline.as_deref().or(baseline_of(&config)) {
         compare_with(&mut report, &request.policy, baseline)?;
     }
     files.write(&report)?;
-    print(&render(&report, arguments.format, arguments.display.color)?)?;
+    renderings.write(&report, arguments.display.color)?;
     if !arguments.display.quiet {
         tell(&report, &files);
     }
@@ -194,6 +199,11 @@ impl Files {
     pub fn write(&self, report: &Report) -> Result<()> {
         self.json.write(&render(report, Format::Json, Color::Never)?)?;
         self.html.write(&render(report, Format::Html, Color::Never)?)
+    }
+
+    /// Both paths.
+    pub fn paths(&self) -> [&Path; 2] {
+        [self.json.path(), self.html.path()]
     }
 
     /// Where the page lies.

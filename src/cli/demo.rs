@@ -11,8 +11,9 @@ use forget_audit::{Error, Result};
 
 use super::compare::Files;
 use super::exit::Exit;
-use super::options::{DisplayArguments, Format, RuntimeArguments};
-use super::output::{print, render};
+use super::formats::{Format, render};
+use super::options::{DisplayArguments, RuntimeArguments};
+use super::output::print;
 use super::progress::Bars;
 
 /// Shipped inside the binary, so that the demo needs neither network nor checkout.

@@ -11,8 +11,8 @@ use forget_audit::verdict::Policy;
 use forget_audit::{Error, Result};
 
 use super::exit::Exit;
-use super::options::{DisplayArguments, Format};
-use super::output::{print, render};
+use super::formats::FormatArguments;
+use super::options::DisplayArguments;
 use super::{settings, stored};
 
 #[derive(Args)]
@@ -25,9 +25,11 @@ pub struct Arguments {
     /// An earlier report: what became worse since by more than the policy allows fails
     #[arg(long, value_name = "REPORT")]
     baseline: Option<PathBuf>,
-    /// What goes to stdout
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[command(flatten)]
+    formats: FormatArguments,
+    /// Where an in-toto statement over the model, with verdict and report digest, goes
+    #[arg(long, value_name = "PATH", help_heading = "Output")]
+    attest: Option<PathBuf>,
     /// Exit with 0 whatever the policy finds (errors still exit with 2 or 3)
     #[arg(long)]
     exit_zero: bool,
@@ -39,13 +41,17 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let quiet = arguments.display.quiet;
     let config = settings::config(arguments.policy.as_deref(), quiet)?;
     let policy = config.as_ref().map_or_else(Policy::default, |c| c.policy.clone());
+    let set = config.as_ref().map(|c| &c.output);
+    let attest = arguments.attest.as_deref().or(set.and_then(|o| o.attest.as_deref()));
+    let formats = set.map(|o| o.formats.as_slice()).unwrap_or_default();
+    let renderings = arguments.formats.prepare(formats, attest, &[&arguments.report])?;
     let mut report = stored::read(&arguments.report)?;
     apply(&mut report, &policy);
     let baseline = arguments.baseline.as_deref().or(config.as_ref().and_then(baseline_of));
     if let Some(baseline) = baseline {
         compare_with(&mut report, &policy, baseline)?;
     }
-    print(&render(&report, arguments.format, arguments.display.color)?)?;
+    renderings.write(&report, arguments.display.color)?;
     if !quiet {
         settings::warn_unused(&report);
     }

@@ -5,6 +5,7 @@ mod data;
 mod demo;
 mod doctor;
 mod exit;
+mod formats;
 mod gate;
 mod init;
 mod inspect;

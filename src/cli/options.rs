@@ -120,14 +120,3 @@ impl Color {
         }
     }
 }
-
-/// Formats of a report.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A table for the terminal.
-    Text,
-    /// `audit-report/1`.
-    Json,
-    /// One self-contained page.
-    Html,
-}

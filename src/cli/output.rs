@@ -3,11 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use forget_audit::report::{Report, TextOptions, clean, html, text, to_json};
+use forget_audit::report::clean;
 use forget_audit::staged::{Staged, folder_of};
 use forget_audit::{Error, Result};
-
-use super::options::{Color, Format};
 
 /// Prints an error: the thing, the problem, the remedy.
 pub fn print_error(error: &Error) {
@@ -18,20 +16,6 @@ pub fn print_error(error: &Error) {
         clean(&error.to_string()),
         clean(error.remedy())
     );
-}
-
-/// Renders a report.
-pub fn render(report: &Report, format: Format, color: Color) -> Result<String> {
-    match format {
-        Format::Json => to_json(report),
-        Format::Html => html(report),
-        Format::Text => {
-            // A pipe or file has no width: nothing is left out there.
-            let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(w, _)| w.0);
-            let options = TextOptions { color: color.on_stdout(), width };
-            Ok(text(report, &options))
-        }
-    }
 }
 
 /// Prints to stdout; a reader that went away is no error.
