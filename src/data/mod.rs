@@ -17,6 +17,9 @@ mod normalization;
 mod npy;
 mod npy_folder;
 pub mod npz;
+// Opened once encoded images can be fed.
+#[cfg_attr(not(test), expect(dead_code))]
+mod parquet;
 mod positioned;
 mod safetensors;
 mod split;
