@@ -95,7 +95,10 @@ fn open_all(paths: &[PathBuf]) -> Result<Vec<Shard>> {
 
 fn shards_folder(folder: &Path) -> Option<PathBuf> {
     let candidates = [folder.to_owned(), folder.join("data")];
-    candidates.into_iter().find(|f| shards(f, "train").is_ok_and(|found| !found.is_empty()))
+    candidates.into_iter().find(|candidate| {
+        // Where some shards are missing, the others are the data set all the same.
+        candidate.is_dir() && shards(candidate, "train").map_or(true, |found| !found.is_empty())
+    })
 }
 
 /// `SPLIT.parquet` and `SPLIT-*.parquet`, in order.

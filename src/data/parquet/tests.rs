@@ -221,7 +221,7 @@ fn blocks_are_let_go_and_read_again() {
             });
         }
     });
-    assert_eq!(*errors.lock().unwrap(), []);
+    assert!(errors.lock().unwrap().is_empty());
 }
 
 #[test]
