@@ -4,7 +4,7 @@ mod common;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use common::{audit, fixture, model};
 use flate2::Compression;
@@ -212,7 +212,7 @@ fn cifar_feeds_what_an_npz_of_the_same_content_does() {
     let mut files: Vec<_> = (0..5).map(batch).collect();
     files.push(("test_batch.bin".into(), records(&sets[1], 0..12)));
     folder(&dir.path().join("cifar"), &files);
-    let load = |name: &str| load(&PathBuf::from(dir.path().join(name)), &["input"]).unwrap();
+    let load = |name: &str| load(&dir.path().join(name), &["input"]).unwrap();
     assert_eq!(fed(&load("cifar")), fed(&load("d.npz")));
 }
 

@@ -71,7 +71,7 @@ fn read(folder: &Path, small: u64) -> Result<Data> {
     let test = set(folder, layout, &[layout.test], small)?;
     let files: Vec<PathBuf> =
         layout.train.iter().chain([&layout.test]).map(|name| folder.join(name)).collect();
-    let mut data = Data::new(&folder.display().to_string(), train, Some(test)).from_files(files);
+    let mut data = Data::new(&folder.display().to_string(), train, Some(test)).with_files(files);
     data.class_names = class_names(&folder.join(layout.names), layout.classes)?;
     Ok(data)
 }

@@ -168,7 +168,7 @@ impl Data {
     }
 
     /// The same, read from these files.
-    pub(crate) fn from_files(mut self, files: impl IntoIterator<Item = PathBuf>) -> Self {
+    pub(crate) fn with_files(mut self, files: impl IntoIterator<Item = PathBuf>) -> Self {
         self.files = files.into_iter().collect();
         self
     }

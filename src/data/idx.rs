@@ -62,7 +62,7 @@ fn read(folder: &Path, small: u64) -> Result<Data> {
         (None, None) => None,
         pair => Some(set("t10k", pair)?),
     };
-    Ok(Data::new(&folder.display().to_string(), train, test).from_files(files))
+    Ok(Data::new(&folder.display().to_string(), train, test).with_files(files))
 }
 
 /// Where a set's files are; the plain one where there is a gzipped one too.

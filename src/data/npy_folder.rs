@@ -40,7 +40,7 @@ fn read(folder: &Path, model_inputs: &[&str], small: u64) -> Result<Data> {
         npy::from_file(&file, file.subject(), purpose, small)
     })?;
     let files: Vec<PathBuf> = keys.wanted().iter().map(|key| path(key)).collect();
-    Ok(Data::new(&subject, train, test).from_files(files))
+    Ok(Data::new(&subject, train, test).with_files(files))
 }
 
 #[cfg(test)]

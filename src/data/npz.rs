@@ -23,7 +23,7 @@ pub fn from_path(path: &Path, model_inputs: &[&str]) -> Result<Data> {
     let subject = path.display().to_string();
     let file = open(path)?;
     let data = read(BufReader::new(file), &subject, model_inputs, Limits::default())?;
-    Ok(data.from_files([path.to_owned()]))
+    Ok(data.with_files([path.to_owned()]))
 }
 
 /// Like [`from_path`], from memory.

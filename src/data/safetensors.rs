@@ -46,7 +46,7 @@ fn read(path: &Path, model_inputs: &[&str], small: u64) -> Result<Data> {
             tensors.get(key).ok_or_else(|| Error::internal("a missing array was not noticed"))?;
         array(&file, start, &format!("{subject}: {key}"), info, purpose, small)
     })?;
-    Ok(Data::new(subject, train, test).from_files([path.to_owned()]))
+    Ok(Data::new(subject, train, test).with_files([path.to_owned()]))
 }
 
 /// The header, and where the tensors' bytes start.

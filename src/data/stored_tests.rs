@@ -98,7 +98,7 @@ fn rows_lie_apart_and_in_several_files() {
 fn values_no_model_can_use_are_found_at_once() {
     let dir = tempfile::tempdir().unwrap();
     for small in [0, u64::MAX] {
-        let mut values = vec![0f32; 12];
+        let mut values = [0f32; 12];
         values[7] = f32::NAN;
         let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         let path = file(dir.path(), "nan", &bytes);

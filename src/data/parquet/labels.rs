@@ -89,17 +89,14 @@ impl Labels {
         Ok(if kinds.1 { Self::Texts(numbers, texts) } else { Self::Numbers(numbers) })
     }
 
-    /// The sets' labels as class numbers, and the names of the classes, sorted, where they are
-    /// texts.
+    /// The sets' labels as class numbers; texts are numbered in their order.
     ///
     /// # Errors
     /// Numbers in one set and texts in another.
-    pub fn number<const N: usize>(
-        sets: [Self; N],
-    ) -> Result<(Vec<Vec<usize>>, Option<Vec<String>>)> {
+    pub fn number(train: Self, test: Self) -> Result<Numbered> {
         let mut all: BTreeMap<String, usize> = BTreeMap::new();
         let mut numbers = false;
-        for set in &sets {
+        for set in [&train, &test] {
             match set {
                 Self::Texts(_, texts) => all.extend(texts.keys().map(|text| (text.clone(), 0))),
                 Self::Numbers(labels) => numbers |= !labels.is_empty(),
@@ -109,21 +106,32 @@ impl Labels {
             return Err(mixed("the test set"));
         }
         all.values_mut().enumerate().for_each(|(class, number)| *number = class);
-        let labels = sets.into_iter().map(|set| match set {
-            Self::Numbers(labels) => labels,
-            Self::Texts(labels, texts) => {
-                let mut order = vec![0; texts.len()];
-                for (text, &first) in &texts {
-                    if let (Some(to), Some(&class)) = (order.get_mut(first), all.get(text)) {
-                        *to = class;
-                    }
-                }
-                labels.into_iter().filter_map(|label| order.get(label).copied()).collect()
-            }
-        });
-        let labels = labels.collect();
-        Ok((labels, (!all.is_empty()).then(|| all.into_keys().collect())))
+        let (train, test) = (train.by(&all), test.by(&all));
+        let names = (!all.is_empty()).then(|| all.into_keys().collect());
+        Ok(Numbered { train, test, names })
     }
+
+    /// Class numbers, where `classes` are those of the texts.
+    fn by(self, classes: &BTreeMap<String, usize>) -> Vec<usize> {
+        let (labels, texts) = match self {
+            Self::Numbers(labels) => return labels,
+            Self::Texts(labels, texts) => (labels, texts),
+        };
+        let mut order = vec![0; texts.len()];
+        for (text, &first) in &texts {
+            if let (Some(to), Some(&class)) = (order.get_mut(first), classes.get(text)) {
+                *to = class;
+            }
+        }
+        labels.into_iter().filter_map(|label| order.get(label).copied()).collect()
+    }
+}
+
+/// Class numbers of both sets, and names where the labels were texts.
+pub(super) struct Numbered {
+    pub train: Vec<usize>,
+    pub test: Vec<usize>,
+    pub names: Option<Vec<String>>,
 }
 
 fn mixed(subject: &str) -> Error {

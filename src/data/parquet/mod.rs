@@ -73,17 +73,15 @@ pub(crate) fn open(path: &Path) -> Result<ParquetSets> {
     let class_names = class_names::told(train.iter().chain(&test))?;
     let train_labels = Labels::read(&train, class_names.as_deref())?;
     let test_labels = Labels::read(&test, class_names.as_deref())?;
-    let (mut labels, named) = Labels::number([train_labels, test_labels])?;
-    let test_labels = labels.pop().unwrap_or_default();
-    let train_labels = labels.pop().unwrap_or_default();
+    let labels = Labels::number(train_labels, test_labels)?;
     let columns = metadata::read(&train)?;
     let set = |shards: Vec<Shard>, labels| -> ParquetSet {
         ParquetSet { store: Arc::new(Images::new(shards)), labels }
     };
     Ok(ParquetSets {
-        test: (!test.is_empty()).then(|| set(test, test_labels)),
-        train: set(train, train_labels),
-        class_names: named.or(class_names),
+        test: (!test.is_empty()).then(|| set(test, labels.test)),
+        train: set(train, labels.train),
+        class_names: labels.names.or(class_names),
         columns,
         files,
     })
