@@ -164,24 +164,30 @@ impl Stored {
         Ok(())
     }
 
-    /// Hands over all values' bytes in order, some rows at a time, with the index of the first.
+    /// Hands over all values' bytes in order, some at a time, with the index of the first.
     fn blocks(&self, mut take: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
-        let row_bytes = self.row_bytes().max(1);
-        let size = u64::try_from(row_bytes).unwrap_or(u64::MAX);
+        let size = self.encoding.kind.size();
+        let dense = u64::try_from(self.row_bytes()).is_ok_and(|bytes| bytes == self.stride);
         let mut buffer = Vec::new();
         let mut first = 0usize;
         for segment in &self.segments {
-            let mut row = 0usize;
-            while row < segment.rows {
-                let left = segment.rows.saturating_sub(row);
-                // Rows with something in between are read one by one.
-                let dense = self.stride == size;
-                let n = if dense { left.min((BLOCK / row_bytes).max(1)) } else { 1 };
-                buffer.resize(n.saturating_mul(row_bytes), 0);
-                segment.file.read_at(self.place(segment, row), &mut buffer)?;
-                take(first, &buffer)?;
-                row = row.saturating_add(n);
-                first = first.saturating_add(n.saturating_mul(self.width));
+            // Rows right after each other are one long row.
+            let (rows, width) = match dense {
+                true => (1, segment.rows.saturating_mul(self.width)),
+                false => (segment.rows, self.width),
+            };
+            for row in 0..rows {
+                let mut offset = self.place(segment, row);
+                let mut left = width;
+                while left > 0 {
+                    let n = left.min(BLOCK / size);
+                    buffer.resize(n.saturating_mul(size), 0);
+                    segment.file.read_at(offset, &mut buffer)?;
+                    take(first, &buffer)?;
+                    first = first.saturating_add(n);
+                    left = left.saturating_sub(n);
+                    offset = offset.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
+                }
             }
         }
         Ok(())

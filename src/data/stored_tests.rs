@@ -131,3 +131,17 @@ fn shapes_that_promise_the_impossible_are_refused() {
     }
     assert!(array(&path, Kind::U8, u64::MAX, &[1, 1], 0).is_err());
 }
+
+/// Longer than what is looked at together, and not a multiple of it.
+#[test]
+fn long_arrays_are_gone_through_piece_by_piece() {
+    let dir = tempfile::tempdir().unwrap();
+    let count = BLOCK / 4 * 2 + 5;
+    let mut bytes = vec![0u8; count * 4];
+    let path = file(dir.path(), "x", &bytes);
+    assert!(array(&path, Kind::F32, 0, &[1, count], 0).is_ok());
+    bytes[(count - 1) * 4..].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    let path = file(dir.path(), "x", &bytes);
+    let error = array(&path, Kind::F32, 0, &[1, count], 0).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("x[0, {}]", count - 1)), "{error}");
+}

@@ -112,3 +112,28 @@ impl Forget {
         classes.iter().filter_map(|&class| names.get(class).cloned()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing::labelled;
+
+    #[test]
+    fn what_is_meant_depends_on_the_data() {
+        let mut data = labelled(&[0, 1, 0], None);
+        let spec = ForgetSpec::parse_classes("dog").unwrap();
+        assert!(spec.resolve(&data).is_err());
+        data.class_names = Some(vec!["cat".to_owned(), "dog".to_owned()]);
+        let forget = spec.resolve(&data).unwrap();
+        assert_eq!(forget, Forget::Classes(vec![1]));
+        assert_eq!(forget.class_names(&data), ["dog"]);
+
+        data.columns.insert("f".to_owned(), ["1", "0", "1"].map(str::to_owned).into());
+        let forget = ForgetSpec::Column("f".to_owned()).resolve(&data).unwrap();
+        let source = "--forget-column f".to_owned();
+        assert_eq!(forget, Forget::Samples { source, rows: vec![0, 2] });
+        assert!(forget.class_names(&data).is_empty());
+        let folder = ForgetSpec::Folder(PathBuf::from("."));
+        assert!(folder.resolve(&data).unwrap_err().to_string().contains("arrays"));
+    }
+}
