@@ -327,6 +327,20 @@ fn bad_options() {
     classes("negative", "-3", error(&["--forget-classes"]));
     classes("twice", "3,3", error(&["3"]));
     classes("all classes", "0,1,2,3,4,5,6,7,8,9", error(&["retain"]));
+    run(
+        "no such list",
+        &base,
+        &["--data", &data, "--forget-classes", "@none.txt"],
+        error(&["none.txt"]),
+    );
+    let folder_option = ["--data", data.as_str(), "--forget-folder", "."];
+    run("a folder for arrays", &base, &folder_option, error(&["--forget-folder", "arrays"]));
+    run(
+        "no columns",
+        &base,
+        &["--data", &data, "--forget-column", "x"],
+        error(&["--forget-column"]),
+    );
     run("no forget set", &base, &["--data", &data], error(&["--forget-classes"]));
     run("no data", &base, &["--forget-classes", "3"], error(&["--data"]));
     run("batch size 0", &sampled, &["--batch-size", "0"], error(&["--batch-size"]));
@@ -401,6 +415,65 @@ fn compile(folder: &Path, name: &str, source: &str) -> String {
     let status = Command::new("cc").args(["-shared", "-fPIC", "-o", &library, &code]).status();
     assert!(status.expect("a C compiler").success());
     library
+}
+
+/// Each format's own damage; `src/data` tests more of it without a process.
+#[test]
+fn bad_data_of_other_formats() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (original, unlearned) = (path(&model("conv-original")), path(&model("conv-retrained")));
+    let digits = digits();
+    let files = |name: &str, files: &[(&str, &[u8])]| -> String {
+        for (file, bytes) in files {
+            write(folder, &format!("{name}/{file}"), bytes);
+        }
+        path(&folder.join(name))
+    };
+    let idx = b"\0\0\x08\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
+    let cases = [
+        (
+            "npy: a set incomplete",
+            files("npy", &[("x_train.npy", &digits.x_train), ("y_train.npy", &digits.y_train)]),
+            error(&["x_test", "y_test", "npy"]),
+        ),
+        (
+            "two kinds",
+            files("two", &[("y.npy", &digits.y_train), ("train.bin", b"")]),
+            error(&["NumPy", "CIFAR", "folder of its own"]),
+        ),
+        ("CIFAR cut off", files("cifar", &[("data_batch_1.bin", &[0; 99])]), error(&["3073-byte"])),
+        (
+            "IDX of terabytes",
+            files(
+                "idx",
+                &[
+                    ("train-images-idx3-ubyte", idx),
+                    ("train-labels-idx1-ubyte", b"\0\0\x08\x01\0\0\0\x01\0"),
+                ],
+            ),
+            error(&["train-images-idx3-ubyte", "overflows"]),
+        ),
+        (
+            "IDX, no gzip",
+            files(
+                "gz",
+                &[("train-images-idx3-ubyte.gz", idx), ("train-labels-idx1-ubyte.gz", b"hello")],
+            ),
+            error(&["train-labels-idx1-ubyte.gz", "gzip"]),
+        ),
+        ("empty", write(folder, "empty.safetensors", b""), error(&["empty.safetensors", "empty"])),
+        (
+            "header of exabytes",
+            write(folder, "long.safetensors", &[0xff; 64]),
+            error(&["long.safetensors", "header"]),
+        ),
+    ];
+    for (what, data, expected) in &cases {
+        let arguments =
+            ["compare", &original, &unlearned, "--data", data, "--forget-classes", "3", "--quiet"];
+        check(folder, what, &arguments, expected);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::activations::{Activations, Collector, Source, Tap};
-use crate::data::{Data, ForgetSpec, Normalization, Rows, Splits, file_sha256};
+use crate::data::{Data, Forget, ForgetSpec, Normalization, Rows, Splits, files_sha256};
 use crate::gate;
 use crate::measures::blas;
 use crate::onnx::{Head, Model, Selection, WeightComparison, compare_weights, reinitialized};
@@ -55,7 +55,7 @@ pub struct Request {
 /// Where the samples are and which of them were to be forgotten.
 #[derive(Clone, Debug)]
 pub struct Samples {
-    /// The data file.
+    /// The data file or folder.
     pub path: PathBuf,
     /// The forget set.
     pub forget: ForgetSpec,
@@ -163,14 +163,15 @@ fn measure_all(
     let data = crate::data::load(&samples.path, &inputs)?;
     let classes = class_count(subjects)?;
     data.validate_labels(classes)?;
-    let splits = Splits::resolve(&data, &samples.forget, request.seed)?;
+    let forget = samples.forget.resolve(&data)?;
+    let splits = Splits::resolve(&data, &forget, request.seed)?;
     let source = Source { data: &data, normalization: &samples.normalization };
     let plan = plan(&runtime, subjects, &request.selection, &source)?;
     let left_out = plan.unmatched.iter().filter(|l| l.reason != NOT_CHOSEN);
     report.notes.extend(left_out.map(|l| format!("layer {} left out: {}", l.name, l.reason)));
     report.unmatched_layers = plan.unmatched.clone();
 
-    let set = Set::new(&data, &splits, classes, forget_classes(&samples.forget))?;
+    let set = Set::new(&data, &splits, classes, forget_classes(&forget))?;
     let groups: Vec<&Rows> = splits.groups().iter().map(|(_, rows)| *rows).collect();
     let pass = Pass { request, runtime: &runtime, source: &source, observer };
     let cast = pass.all(subjects, &plan, &groups, set.total())?;
@@ -194,14 +195,14 @@ fn measure_all(
     report.head = Some(measure::head(subjects, &cast, &set)?);
     report.provider = Some(runtime.provider().clone());
     report.tool.onnxruntime = Some(runtime.library().version.clone());
-    report.data = Some(data_evidence(samples, &data, &splits, &set)?);
+    report.data = Some(data_evidence(samples, &data, &forget, &splits, &set)?);
     outputs::check_reference(report, subjects, &request.policy)
 }
 
-fn forget_classes(forget: &ForgetSpec) -> Vec<usize> {
+fn forget_classes(forget: &Forget) -> Vec<usize> {
     match forget {
-        ForgetSpec::Classes(classes) => classes.clone(),
-        ForgetSpec::Samples { .. } => Vec::new(),
+        Forget::Classes(classes) => classes.clone(),
+        Forget::Samples { .. } => Vec::new(),
     }
 }
 
@@ -225,6 +226,7 @@ fn class_count(subjects: &PerModel<Subject>) -> Result<usize> {
 fn data_evidence(
     samples: &Samples,
     data: &Data,
+    forget: &Forget,
     splits: &Splits,
     set: &Set,
 ) -> Result<DataEvidence> {
@@ -234,9 +236,10 @@ fn data_evidence(
     };
     Ok(DataEvidence {
         path: samples.path.display().to_string(),
-        sha256: file_sha256(&samples.path)?,
+        sha256: files_sha256(&data.files)?,
         classes: set.classes,
         forget_classes: set.forget_classes.clone(),
+        forget_class_names: forget.class_names(data),
         retain_classes: set.retain_classes(),
         split_sha256: splits.sha256(data)?,
         fit: count(&splits.fit),

@@ -1,5 +1,6 @@
 //! An array as it was stored: shape, values, and the name to use in messages.
 
+use super::stored::Stored;
 use crate::{Error, Result};
 
 /// Values in the type they are kept in; `uint8` stays, at a quarter of the memory of floats.
@@ -13,6 +14,8 @@ pub enum Values {
     I64(Vec<i64>),
     /// Floating-point labels before they are checked; never a model input.
     F64(Vec<f64>),
+    /// Inputs too large to be read at once.
+    Stored(Stored),
 }
 
 impl Values {
@@ -23,6 +26,7 @@ impl Values {
             Self::F32(v) => v.len(),
             Self::I64(v) => v.len(),
             Self::F64(v) => v.len(),
+            Self::Stored(v) => v.len(),
         }
     }
 
@@ -76,11 +80,7 @@ impl Array {
         let Values::F32(values) = &self.values else { return Ok(()) };
         match values.iter().position(|v| !v.is_finite()) {
             None => Ok(()),
-            Some(flat) => Err(Error::input(
-                format!("{}{}", self.subject, index_text(flat, &self.shape)),
-                "the value is NaN or infinite as a 32-bit float",
-                "remove or repair the sample and save the array again",
-            )),
+            Some(flat) => Err(not_finite(&self.subject, &index_text(flat, &self.shape))),
         }
     }
 
@@ -124,6 +124,7 @@ impl Array {
                 v.iter().enumerate().map(|(i, &v)| whole(i, f64::from(v), &bad)).collect()
             }
             Values::F64(v) => v.iter().enumerate().map(|(i, &v)| whole(i, v, &bad)).collect(),
+            Values::Stored(_) => Err(Error::internal("labels were left in their file")),
         }
     }
 }
@@ -145,6 +146,15 @@ fn whole(
         // Whole and within u32, so the conversion is exact.
         Ok(v as usize)
     }
+}
+
+/// Error for a float that no model could use; `index` as [`index_text`] gives it.
+pub(crate) fn not_finite(subject: &str, index: &str) -> Error {
+    Error::input(
+        format!("{subject}{index}"),
+        "the value is NaN or infinite as a 32-bit float",
+        "remove or repair the sample and save the array again",
+    )
 }
 
 /// `(8, 3, 32, 32)`, as NumPy prints it.

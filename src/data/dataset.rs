@@ -1,6 +1,7 @@
 //! Samples with labels, and the one or two sets of them that a file holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::array::Array;
 use super::{Feed, InputSpec, Normalization};
@@ -145,9 +146,33 @@ pub struct Data {
     pub train: Dataset,
     /// The test set, where there is one.
     pub test: Option<Dataset>,
+    /// The files that were read.
+    pub files: Vec<PathBuf>,
+    /// The name of each class, where the data tell it.
+    pub class_names: Option<Vec<String>>,
+    /// What else is known of each training sample: columns of text by their names.
+    pub columns: BTreeMap<String, Vec<String>>,
 }
 
 impl Data {
+    /// Sets of which nothing else is known.
+    pub(crate) fn new(source: &str, train: Dataset, test: Option<Dataset>) -> Self {
+        Self {
+            source: source.to_owned(),
+            train,
+            test,
+            files: Vec::new(),
+            class_names: None,
+            columns: BTreeMap::new(),
+        }
+    }
+
+    /// The same, read from these files.
+    pub(crate) fn with_files(mut self, files: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.files = files.into_iter().collect();
+        self
+    }
+
     /// The set `part`.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! Batches for one model input: rows gathered, transposed, scaled and normalised in one pass.
 
 use super::array::{Array, Values};
+use super::decode::{Kept, Kind};
 use super::layout::{Layout, Order};
+use super::stored::Stored;
 use super::{InputSpec, Normalization};
 use crate::{Error, Result};
 
@@ -31,12 +33,31 @@ pub struct Feed<'a> {
 #[derive(Debug)]
 enum Source<'a> {
     /// Bytes and, for each channel, what each of the 256 becomes.
-    U8(&'a [u8], Vec<[f32; 256]>),
+    U8(Rows<'a, u8>, Vec<[f32; 256]>),
     /// Floats and, for each channel, mean and standard deviation.
-    F32(&'a [f32], Vec<(f32, f32)>),
+    F32(Rows<'a, f32>, Vec<(f32, f32)>),
     /// Floats fed as they are.
-    Plain(&'a [f32]),
-    I64(&'a [i64]),
+    Plain(Rows<'a, f32>),
+    I64(Rows<'a, i64>),
+}
+
+/// Where rows of values are.
+#[derive(Debug, Clone, Copy)]
+enum Rows<'a, T> {
+    Memory(&'a [T]),
+    File(&'a Stored),
+}
+
+/// Room for one row that comes from a file.
+struct Scratch<T> {
+    bytes: Vec<u8>,
+    values: Vec<T>,
+}
+
+impl<T> Default for Scratch<T> {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), values: Vec::new() }
+    }
 }
 
 impl<'a> Feed<'a> {
@@ -57,8 +78,10 @@ impl<'a> Feed<'a> {
             .try_fold(1usize, |n, &d| n.checked_mul(d))
             .ok_or_else(|| Error::internal("a loaded array overflows"))?;
         let wanted = normalization.channels();
-        let (stored, channels) = match array.values() {
+        let values = array.values();
+        let (stored, channels) = match values {
             Values::I64(_) => (Order::Planes, 1),
+            Values::Stored(s) if !s.is_image() => (Order::Planes, 1),
             _ => channels(array.sample_shape(), &layout, wanted).ok_or_else(|| {
                 Error::input(
                     "--mean and --std",
@@ -70,14 +93,23 @@ impl<'a> Feed<'a> {
                 )
             })?,
         };
-        let source = match array.values() {
-            Values::U8(bytes) => {
-                normalization.check_for_bytes()?;
-                Source::U8(bytes, normalization.pairs().into_iter().map(byte_table).collect())
-            }
-            Values::F32(values) if normalization.is_identity() => Source::Plain(values),
-            Values::F32(values) => Source::F32(values, normalization.pairs()),
-            Values::I64(values) => Source::I64(values),
+        let bytes = |rows| {
+            normalization.check_for_bytes()?;
+            Ok(Source::U8(rows, normalization.pairs().into_iter().map(byte_table).collect()))
+        };
+        let floats = |rows| match normalization.is_identity() {
+            true => Source::Plain(rows),
+            false => Source::F32(rows, normalization.pairs()),
+        };
+        let source = match values {
+            Values::U8(values) => bytes(Rows::Memory(values))?,
+            Values::F32(values) => floats(Rows::Memory(values)),
+            Values::I64(values) => Source::I64(Rows::Memory(values)),
+            Values::Stored(values) => match values.encoding().kind {
+                Kind::U8 => bytes(Rows::File(values))?,
+                kind if kind.is_float() => floats(Rows::File(values)),
+                _ => Source::I64(Rows::File(values)),
+            },
             Values::F64(_) => return Err(Error::internal("an input was read as labels")),
         };
         Ok(Self { subject, rows: array.rows(), width, layout, source, stored, channels })
@@ -107,20 +139,23 @@ impl<'a> Feed<'a> {
         let each = rows.iter().zip(out.chunks_exact_mut(self.width.max(1)));
         match &self.source {
             Source::U8(values, tables) => {
+                let mut scratch = Scratch::default();
                 for (&row, target) in each {
                     let convert = |table: &[f32; 256], byte: u8| table[usize::from(byte)];
-                    self.sample(self.row(values, row)?, target, tables, convert);
+                    self.sample(self.row(values, row, &mut scratch)?, target, tables, convert);
                 }
             }
             Source::F32(values, pairs) => {
+                let mut scratch = Scratch::default();
                 for (&row, target) in each {
                     let convert = |&(mean, std): &(f32, f32), value: f32| (value - mean) / std;
-                    self.sample(self.row(values, row)?, target, pairs, convert);
+                    self.sample(self.row(values, row, &mut scratch)?, target, pairs, convert);
                 }
             }
             Source::Plain(values) => {
+                let mut scratch = Scratch::default();
                 for (&row, target) in each {
-                    let source = self.row(values, row)?;
+                    let source = self.row(values, row, &mut scratch)?;
                     if self.layout.transposed_from.is_none() {
                         target.copy_from_slice(source);
                     } else {
@@ -152,8 +187,9 @@ impl<'a> Feed<'a> {
                 "save token ids and masks as int64",
             ));
         };
+        let mut scratch = Scratch::default();
         for (&row, target) in rows.iter().zip(out.chunks_exact_mut(self.width.max(1))) {
-            target.copy_from_slice(self.row(values, row)?);
+            target.copy_from_slice(self.row(values, row, &mut scratch)?);
         }
         Ok(shape)
     }
@@ -173,11 +209,26 @@ impl<'a> Feed<'a> {
         Ok([&[rows.len()], self.layout.shape.as_slice()].concat())
     }
 
-    fn row<'v, T>(&self, values: &'v [T], row: usize) -> Result<&'v [T]> {
-        row.checked_mul(self.width)
-            .filter(|_| row < self.rows)
-            .and_then(|start| values.get(start..)?.get(..self.width))
-            .ok_or_else(|| Error::internal(format!("{} has no row {row}", self.subject)))
+    fn row<'v, T: Kept>(
+        &self,
+        rows: &Rows<'v, T>,
+        row: usize,
+        scratch: &'v mut Scratch<T>,
+    ) -> Result<&'v [T]> {
+        let missing = || Error::internal(format!("{} has no row {row}", self.subject));
+        if row >= self.rows {
+            return Err(missing());
+        }
+        let values = match rows {
+            Rows::Memory(values) => {
+                row.checked_mul(self.width).and_then(|start| values.get(start..))
+            }
+            Rows::File(stored) => {
+                stored.read_row(row, &mut scratch.bytes, &mut scratch.values)?;
+                Some(scratch.values.as_slice())
+            }
+        };
+        values.and_then(|values| values.get(..self.width)).ok_or_else(missing)
     }
 
     /// Converts one sample; `parameters` holds one entry for all channels or one for each.

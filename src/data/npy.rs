@@ -5,69 +5,24 @@
 //! What NumPy writes for a plain array is a dictionary of three fixed keys.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::archive::unreadable;
-use super::array::{Array, Values, shape_text};
+use super::array::{Array, shape_text};
+use super::decode::{Encoding, Kind, Purpose};
+use super::positioned::{Positioned, Tail};
+use super::stored::{self, Segment, Stored};
+use super::stream::read_values;
 use crate::{Error, Result};
 
 /// NumPy's own default bound on a header is 10 000 bytes.
 const MAX_HEADER: u32 = 64 << 10;
 /// More dimensions than NumPy itself allows.
 const MAX_RANK: usize = 64;
-/// Bytes converted at a time, a multiple of every element size.
-const CHUNK: usize = 256 << 10;
-/// Memory that one array may take; small integers widen eightfold.
-const MAX_HELD: usize = 16 << 30;
-
-/// What the values are for, which decides what they are held as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Model input: `u8` stays, floats become `f32`, other integers become `i64`.
-    Input,
-    /// Labels and indices: floats become `f64`, so that 2.0000001 isn't taken for 2.
-    Labels,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Bool,
-    I8,
-    I16,
-    I32,
-    I64,
-    U8,
-    U16,
-    U32,
-    U64,
-    F16,
-    F32,
-    F64,
-}
-
-impl Kind {
-    fn size(self) -> u64 {
-        match self {
-            Self::Bool | Self::I8 | Self::U8 => 1,
-            Self::I16 | Self::U16 | Self::F16 => 2,
-            Self::I32 | Self::U32 | Self::F32 => 4,
-            Self::I64 | Self::U64 | Self::F64 => 8,
-        }
-    }
-
-    /// Bytes that a value is held in, at most.
-    fn held(self) -> usize {
-        match self {
-            Self::U8 => 1,
-            Self::F16 | Self::F32 => 4,
-            _ => 8,
-        }
-    }
-}
 
 #[derive(Debug, PartialEq, Eq)]
 struct Header {
-    kind: Kind,
-    big_endian: bool,
+    encoding: Encoding,
     fortran: bool,
     shape: Vec<usize>,
     /// Bytes before the first value.
@@ -90,58 +45,60 @@ pub(crate) fn read(
     purpose: Purpose,
 ) -> Result<Array> {
     let header = read_header(reader, subject)?;
-    let shape = header.shape;
-    let remedy = "write the array again with numpy.save or numpy.savez";
-    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).ok_or_else(|| {
-        Error::input(subject, format!("the shape {} overflows", shape_text(&shape)), remedy)
-    })?;
-    let promised = u64::try_from(count)
-        .ok()
-        .and_then(|n| n.checked_mul(header.kind.size()))
-        .and_then(|n| n.checked_add(header.len));
-    if promised != Some(size) {
-        return Err(Error::input(
-            subject,
-            format!(
-                "the header promises shape {} in {} bytes, but there are {size}",
-                shape_text(&shape),
-                promised.map_or("more than 2^64".to_owned(), |n| n.to_string()),
-            ),
-            remedy,
-        ));
-    }
-    if header.fortran && shape.len() > 1 {
-        return Err(Error::input(
-            subject,
-            "the array is in Fortran order",
-            "save numpy.ascontiguousarray(array) instead",
-        ));
-    }
-    if count.checked_mul(header.kind.held()).is_none_or(|held| held > MAX_HELD) {
-        return Err(too_large(subject, count));
-    }
-    let reserve = usize::try_from(reserve / header.kind.size()).unwrap_or(usize::MAX);
-    let mut source = Source { reader, count, reserve, big_endian: header.big_endian };
-    let values = read_values(&mut source, header.kind, purpose).map_err(|fault| match fault {
-        Fault::Io(error) => unreadable(subject, &error),
-        Fault::Memory => too_large(subject, count),
-        Fault::TooLarge(flat, value) => Error::input(
-            format!("{subject}{}", super::array::index_text(flat, &shape)),
-            format!("{value} is larger than a signed 64-bit integer"),
-            "save the array with a smaller integer type",
-        ),
-    })?;
-    let array = Array::new(subject, shape, values);
+    let count = header.check(size, subject)?;
+    let values = read_values(reader, header.encoding, count, reserve, purpose)
+        .map_err(|fault| fault.told(subject, &header.shape, count))?;
+    let array = Array::new(subject, header.shape, values);
     array.check_finite()?;
     Ok(array)
 }
 
-fn too_large(subject: &str, count: usize) -> Error {
-    Error::input(
-        subject,
-        format!("{count} values do not fit into memory"),
-        "audit a sample of the data: a few thousand images decide a verdict",
-    )
+/// The array of an `.npy` file; inputs of more than `small` bytes stay in it.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn from_file(
+    file: &Arc<Positioned>,
+    subject: &str,
+    purpose: Purpose,
+    small: u64,
+) -> Result<Array> {
+    let header = read_header(&mut Tail::new(file, 0), subject)?;
+    header.check(file.len(), subject)?;
+    let (rows, width) = stored::rows_and_width(&header.shape);
+    let segment = Segment { file: Arc::clone(file), offset: header.len, rows };
+    let stored = Stored::new(vec![segment], header.encoding, width, None)?;
+    stored.into_array(subject, header.shape, purpose, small)
+}
+
+impl Header {
+    /// The number of values, once the shape is seen to account for all of `size` bytes.
+    fn check(&self, size: u64, subject: &str) -> Result<usize> {
+        let count = stored::count(subject, &self.shape)?;
+        let promised = count
+            .checked_mul(self.encoding.kind.size())
+            .and_then(|n| u64::try_from(n).ok())
+            .and_then(|n| n.checked_add(self.len));
+        if promised != Some(size) {
+            return Err(Error::input(
+                subject,
+                format!(
+                    "the header promises shape {} in {} bytes, but there are {size}",
+                    shape_text(&self.shape),
+                    promised.map_or("more than 2^64".to_owned(), |n| n.to_string()),
+                ),
+                "write the array again with numpy.save or numpy.savez",
+            ));
+        }
+        if self.fortran && self.shape.len() > 1 {
+            return Err(Error::input(
+                subject,
+                "the array is in Fortran order",
+                "save numpy.ascontiguousarray(array) instead",
+            ));
+        }
+        Ok(count)
+    }
 }
 
 fn read_header(reader: &mut dyn Read, subject: &str) -> Result<Header> {
@@ -178,7 +135,7 @@ fn read_header(reader: &mut dyn Read, subject: &str) -> Result<Header> {
     let text = String::from_utf8(text).map_err(|_| broken("the header is not text".to_owned()))?;
     let fields =
         Fields::parse(&text).map_err(|(problem, remedy)| Error::input(subject, problem, remedy))?;
-    let (kind, big_endian) = parse_type(&fields.descr).ok_or_else(|| {
+    let encoding = parse_type(&fields.descr).ok_or_else(|| {
         let descr = &fields.descr;
         let object = descr.contains('O');
         Error::input(
@@ -192,11 +149,11 @@ fn read_header(reader: &mut dyn Read, subject: &str) -> Result<Header> {
         )
     })?;
     let len = u64::from(text_len).saturating_add(before);
-    Ok(Header { kind, big_endian, fortran: fields.fortran, shape: fields.shape, len })
+    Ok(Header { encoding, fortran: fields.fortran, shape: fields.shape, len })
 }
 
 /// Type and byte order of a `descr` such as `<f4`.
-fn parse_type(descr: &str) -> Option<(Kind, bool)> {
+fn parse_type(descr: &str) -> Option<Encoding> {
     let (order, kind) = descr.split_at_checked(1)?;
     let big_endian = match order {
         "<" | "|" => false,
@@ -219,7 +176,7 @@ fn parse_type(descr: &str) -> Option<(Kind, bool)> {
         "f8" => Kind::F64,
         _ => return None,
     };
-    Some((kind, big_endian))
+    Some(Encoding { kind, big_endian })
 }
 
 /// The three entries of the header's dictionary.
@@ -314,88 +271,6 @@ impl<'a> Cursor<'a> {
         }
         Some(shape)
     }
-}
-
-enum Fault {
-    Io(io::Error),
-    Memory,
-    TooLarge(usize, u64),
-}
-
-struct Source<'a> {
-    reader: &'a mut dyn Read,
-    count: usize,
-    reserve: usize,
-    big_endian: bool,
-}
-
-impl Source<'_> {
-    /// All elements of `N` bytes each, converted from little-endian bytes by `convert`.
-    fn elements<const N: usize, T>(
-        &mut self,
-        convert: impl Fn([u8; N]) -> T,
-    ) -> Result<Vec<T>, Fault> {
-        let mut values = Vec::new();
-        values.try_reserve_exact(self.count.min(self.reserve)).map_err(|_| Fault::Memory)?;
-        let mut buffer = vec![[0u8; N]; CHUNK.min(self.count.saturating_mul(N)).div_ceil(N)];
-        let mut left = self.count;
-        while left > 0 {
-            let n = left.min(buffer.len());
-            let Some(chunk) = buffer.get_mut(..n) else { break };
-            self.reader.read_exact(chunk.as_flattened_mut()).map_err(Fault::Io)?;
-            if self.big_endian {
-                chunk.iter_mut().for_each(|bytes| bytes.reverse());
-            }
-            values.try_reserve(n).map_err(|_| Fault::Memory)?;
-            values.extend(chunk.iter().map(|&bytes| convert(bytes)));
-            left = left.saturating_sub(n);
-        }
-        values.shrink_to_fit();
-        Ok(values)
-    }
-}
-
-fn read_values(source: &mut Source, kind: Kind, purpose: Purpose) -> Result<Values, Fault> {
-    use Purpose::{Input, Labels};
-    Ok(match (kind, purpose) {
-        (Kind::U8, _) => Values::U8(source.elements(|[byte]| byte)?),
-        (Kind::Bool, _) => Values::I64(source.elements(|[byte]| i64::from(byte != 0))?),
-        (Kind::I8, _) => Values::I64(source.elements(|b| i64::from(i8::from_le_bytes(b)))?),
-        (Kind::I16, _) => Values::I64(source.elements(|b| i64::from(i16::from_le_bytes(b)))?),
-        (Kind::I32, _) => Values::I64(source.elements(|b| i64::from(i32::from_le_bytes(b)))?),
-        (Kind::I64, _) => Values::I64(source.elements(i64::from_le_bytes)?),
-        (Kind::U16, _) => Values::I64(source.elements(|b| i64::from(u16::from_le_bytes(b)))?),
-        (Kind::U32, _) => Values::I64(source.elements(|b| i64::from(u32::from_le_bytes(b)))?),
-        (Kind::U64, _) => {
-            let wide = source.elements(u64::from_le_bytes)?;
-            let narrow: Result<Vec<i64>, Fault> = wide
-                .into_iter()
-                .enumerate()
-                .map(|(i, v)| i64::try_from(v).map_err(|_| Fault::TooLarge(i, v)))
-                .collect();
-            Values::I64(narrow?)
-        }
-        (Kind::F16, Input) => Values::F32(source.elements(half)?),
-        (Kind::F32, Input) => Values::F32(source.elements(f32::from_le_bytes)?),
-        // Rounding is what is wanted; what overflows becomes infinite and is refused after.
-        (Kind::F64, Input) => Values::F32(source.elements(|b| f64::from_le_bytes(b) as f32)?),
-        (Kind::F16, Labels) => Values::F64(source.elements(|b| f64::from(half(b)))?),
-        (Kind::F32, Labels) => Values::F64(source.elements(|b| f64::from(f32::from_le_bytes(b)))?),
-        (Kind::F64, Labels) => Values::F64(source.elements(f64::from_le_bytes)?),
-    })
-}
-
-/// IEEE 754 half precision, exactly.
-fn half(bytes: [u8; 2]) -> f32 {
-    let bits = u16::from_le_bytes(bytes);
-    let fraction = f32::from(bits & 0x3ff);
-    let magnitude = match (bits >> 10) & 0x1f {
-        0 => fraction * 2f32.powi(-24),
-        0x1f if fraction == 0.0 => f32::INFINITY,
-        0x1f => f32::NAN,
-        exponent => (1024.0 + fraction) * 2f32.powi(i32::from(exponent) - 25),
-    };
-    if bits & 0x8000 == 0 { magnitude } else { -magnitude }
 }
 
 #[cfg(test)]

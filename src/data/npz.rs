@@ -1,15 +1,14 @@
 //! `.npz` files: `x_train y_train x_test y_test`, one set `x y`, or keys named for model inputs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
+use super::Data;
 use super::archive::{Archive, Limits, Member, unreadable};
-use super::array::Array;
-use super::dataset::POSITIONAL;
-use super::npy::{self, Purpose};
-use super::{Data, Dataset};
+use super::keys::Keys;
+use super::npy;
 use crate::{Error, Result};
 
 /// Reads a file. Each of `model_inputs`, the graph's input names, is looked for as a key, with
@@ -23,7 +22,8 @@ use crate::{Error, Result};
 pub fn from_path(path: &Path, model_inputs: &[&str]) -> Result<Data> {
     let subject = path.display().to_string();
     let file = open(path)?;
-    read(BufReader::new(file), &subject, model_inputs, Limits::default())
+    let data = read(BufReader::new(file), &subject, model_inputs, Limits::default())?;
+    Ok(data.with_files([path.to_owned()]))
 }
 
 /// Like [`from_path`], from memory.
@@ -67,86 +67,19 @@ fn read<R: Read + Seek>(
         .iter()
         .filter_map(|m| Some((m.name.strip_suffix(".npy")?.to_owned(), m.clone())))
         .collect();
-    let has = |key: &str| keys.contains_key(key);
-    let two_sets = has("y_train") || !has("y");
-    let (first, suffixes): (&str, &[&str]) =
-        if two_sets { ("_train", &["_train", "_test"]) } else { ("", &[""]) };
-
-    let all_named = !model_inputs.is_empty()
-        && model_inputs.iter().all(|name| has(&format!("{name}{}", first)));
-    let names: Vec<&str> = if all_named {
-        model_inputs.to_vec()
-    } else if model_inputs.len() <= 1 {
-        vec![POSITIONAL]
-    } else {
-        model_inputs.to_vec()
-    };
-
-    let mut wanted = Vec::new();
-    for suffix in suffixes {
-        for name in names.iter().copied().chain(["y"]) {
-            wanted.push(format!("{name}{suffix}"));
-        }
-    }
-    let missing: Vec<&String> = wanted.iter().filter(|key| !has(key)).collect();
-    if !missing.is_empty() {
-        return Err(missing_arrays(subject, &missing, &keys, &names));
-    }
-    archive.check_limits(wanted.iter().filter_map(|key| keys.get(key)), limits)?;
-
-    let mut sets = Vec::new();
-    for suffix in suffixes {
-        let mut array = |key: String, purpose: Purpose| -> Result<Array> {
-            let member =
-                keys.get(&key).ok_or_else(|| Error::internal("a missing array was not noticed"))?;
-            let mut stream = archive.open(member)?;
-            let (size, reserve) = (stream.size, stream.reserve);
-            let array =
-                npy::read(&mut stream, size, reserve, &format!("{subject}: {key}"), purpose)?;
-            stream.finish()?;
-            Ok(array)
-        };
-        let labels = array(format!("y{suffix}"), Purpose::Labels)?;
-        let mut inputs = Vec::new();
-        for name in &names {
-            inputs.push(((*name).to_owned(), array(format!("{name}{suffix}"), Purpose::Input)?));
-        }
-        sets.push(Dataset::new(inputs, &labels)?);
-    }
-    let mut sets = sets.into_iter();
-    let train = sets.next().ok_or_else(|| Error::internal("no set was read"))?;
-    Ok(Data { source: subject.to_owned(), train, test: sets.next() })
-}
-
-fn missing_arrays(
-    subject: &str,
-    missing: &[&String],
-    keys: &BTreeMap<String, Member>,
-    names: &[&str],
-) -> Error {
-    let list = |keys: &mut dyn Iterator<Item = &String>| -> String {
-        keys.map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
-    };
-    let there = match keys.len() {
-        0 => "it holds no arrays".to_owned(),
-        n if n > 20 => format!("it holds {n} other arrays"),
-        _ => format!("it holds {}", list(&mut keys.keys())),
-    };
-    let remedy = if names == [POSITIONAL] {
-        "name the arrays x_train, y_train, x_test, y_test, or x and y to have one set split"
-            .to_owned()
-    } else {
-        format!(
-            "name the arrays for the model's inputs ({}) with _train and _test, beside y_train and y_test",
-            names.join(", ")
-        )
-    };
-    let noun = if missing.len() == 1 { "array" } else { "arrays" };
-    Error::input(
-        subject,
-        format!("{noun} {} missing; {there}", list(&mut missing.iter().copied())),
-        remedy,
-    )
+    let there: BTreeSet<String> = keys.keys().cloned().collect();
+    let found = Keys::find(subject, &there, model_inputs)?;
+    archive.check_limits(found.wanted().iter().filter_map(|key| keys.get(key)), limits)?;
+    let (train, test) = found.sets(|key, purpose| {
+        let member =
+            keys.get(key).ok_or_else(|| Error::internal("a missing array was not noticed"))?;
+        let mut stream = archive.open(member)?;
+        let (size, reserve) = (stream.size, stream.reserve);
+        let array = npy::read(&mut stream, size, reserve, &format!("{subject}: {key}"), purpose)?;
+        stream.finish()?;
+        Ok(array)
+    })?;
+    Ok(Data::new(subject, train, test))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use super::{Data, ForgetSpec, Part};
+use super::{Data, Forget, Part};
 use crate::{Error, Result};
 
 /// Some rows of one of the file's sets, ascending.
@@ -56,17 +56,17 @@ impl Splits {
     /// # Errors
     /// A class without a sample, a row that isn't there, nothing retained, or a group without
     /// samples; the last as [`Error::NothingToCompare`] where it is a forget group.
-    pub fn resolve(data: &Data, forget: &ForgetSpec, seed: u64) -> Result<Self> {
+    pub fn resolve(data: &Data, forget: &Forget, seed: u64) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let splits = match forget {
-            ForgetSpec::Classes(classes) => by_class(data, classes, &mut rng)?,
-            ForgetSpec::Samples { source, rows } => by_row(data, source, rows, &mut rng)?,
+            Forget::Classes(classes) => by_class(data, classes, &mut rng)?,
+            Forget::Samples { source, rows } => by_row(data, source, rows, &mut rng)?,
         };
         splits.check_sides(data, forget)?;
         Ok(splits)
     }
 
-    fn check_sides(&self, data: &Data, forget: &ForgetSpec) -> Result<()> {
+    fn check_sides(&self, data: &Data, forget: &Forget) -> Result<()> {
         for (split, side) in [("fit", &self.fit), ("eval", &self.eval)] {
             let set = match (side.forget.part, &data.test) {
                 (_, None) => "the only set",
@@ -75,7 +75,7 @@ impl Splits {
             };
             if side.forget.rows.is_empty() {
                 return Err(match forget {
-                    ForgetSpec::Classes(classes) => Error::nothing(
+                    Forget::Classes(classes) => Error::nothing(
                         format!(
                             "{}: {set} leaves no sample of class {} for the {split} split",
                             data.source,
@@ -83,7 +83,7 @@ impl Splits {
                         ),
                         "add samples of the forgotten classes; both splits need some",
                     ),
-                    ForgetSpec::Samples { source, .. } => Error::nothing(
+                    Forget::Samples { source, .. } => Error::nothing(
                         format!("{source}: too few samples to put any into the {split} split"),
                         "list two or more forgotten samples; half are fitted on, half measured on",
                     ),

@@ -1,12 +1,12 @@
 use super::*;
 use crate::data::testing::labelled;
 
-fn classes(list: &[usize]) -> ForgetSpec {
-    ForgetSpec::classes(list.to_vec()).unwrap()
+fn classes(list: &[usize]) -> Forget {
+    Forget::Classes(list.to_vec())
 }
 
-fn samples(rows: &[usize]) -> ForgetSpec {
-    ForgetSpec::Samples { source: "f.txt".to_owned(), rows: rows.to_vec() }
+fn samples(rows: &[usize]) -> Forget {
+    Forget::Samples { source: "f.txt".to_owned(), rows: rows.to_vec() }
 }
 
 fn rows(splits: &Splits) -> [&[usize]; 4] {
@@ -114,7 +114,7 @@ fn a_label_changes_the_hash() {
     assert_ne!(hash(&a), hash(&b));
 }
 
-fn problem(data: &Data, forget: &ForgetSpec) -> Error {
+fn problem(data: &Data, forget: &Forget) -> Error {
     Splits::resolve(data, forget, 0).unwrap_err()
 }
 

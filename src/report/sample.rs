@@ -28,6 +28,7 @@ pub(super) fn report(layers: usize, classes: usize, reference: bool) -> Report {
         sha256: "d".repeat(64),
         classes,
         forget_classes: vec![1, 3],
+        forget_class_names: Vec::new(),
         retain_classes: classes - 2,
         split_sha256: "5".repeat(64),
         fit: PerSet { forget: 181, retain: 717 },

@@ -52,7 +52,8 @@ impl Task {
         let names = graph.inputs();
         let data = crate::data::load(&request.samples.path, &names)?;
         data.validate_labels(head.classes())?;
-        let splits = Splits::resolve(&data, &request.samples.forget, request.seed)?;
+        let forget = request.samples.forget.resolve(&data)?;
+        let splits = Splits::resolve(&data, &forget, request.seed)?;
         let runtime = Runtime::load(&request.runtime)?;
         let session = runtime.plain_session(model.clone())?;
         let inputs = session.inputs();

@@ -33,14 +33,17 @@ pub struct PerSet<T> {
 /// What a report says of the samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataEvidence {
-    /// The file.
+    /// The file or folder.
     pub path: String,
-    /// SHA-256 of the file.
+    /// SHA-256 of the file; of several files, that of their list as `sha256sum` prints it.
     pub sha256: String,
     /// Number of classes the models tell apart.
     pub classes: usize,
     /// Classes to be forgotten; empty when samples, not classes, are to be forgotten.
     pub forget_classes: Vec<usize>,
+    /// Their names, in the same order; empty where the data do not name classes.
+    #[serde(default)]
+    pub forget_class_names: Vec<String>,
     /// Number of classes with at least five retain samples in fit and in eval.
     pub retain_classes: usize,
     /// SHA-256 of the resolved split.
