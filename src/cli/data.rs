@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 use forget_audit::compare::Samples;
-use forget_audit::data::{ForgetSpec, Normalization};
+use forget_audit::data::ForgetSpec;
 use forget_audit::{Error, Result};
+
+use super::images::ImageArguments;
 
 #[derive(Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArguments {
-    /// Samples: .npz with x_train, y_train, x_test, y_test (or x, y). Without it only the weights
-    /// are compared
-    #[arg(long, value_name = "FILE", requires = "forget")]
+    /// Samples: .npz with x_train, y_train, x_test, y_test (or x, y), or a folder of images,
+    /// train/CLASS/ and test/CLASS/ (or CLASS/). Without it only the weights are compared
+    #[arg(long, value_name = "PATH", requires = "forget")]
     data: Option<PathBuf>,
     /// The classes that were to be forgotten, e.g. 4,11
     #[arg(
@@ -26,12 +28,8 @@ pub struct DataArguments {
     /// The training samples that were to be forgotten: .npy or .txt with their row numbers
     #[arg(long, value_name = "FILE", group = "forget", requires = "data")]
     forget_indices: Option<PathBuf>,
-    /// Subtracted after scaling to [0, 1]: one value or one a channel
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, requires = "data")]
-    mean: Vec<f32>,
-    /// Divided by after that: one value or one a channel
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, requires = "data")]
-    std: Vec<f32>,
+    #[command(flatten)]
+    images: ImageArguments,
 }
 
 impl DataArguments {
@@ -41,7 +39,7 @@ impl DataArguments {
             Error::input(
                 "--data",
                 "training needs samples",
-                "give --data FILE.npz with --forget-classes or --forget-indices",
+                "give --data PATH with --forget-classes or --forget-indices",
             )
         })
     }
@@ -60,11 +58,6 @@ impl DataArguments {
                 ));
             }
         };
-        let or = |values: &[f32], default: f32| match values {
-            [] => vec![default],
-            values => values.to_vec(),
-        };
-        let normalization = Normalization::new(or(&self.mean, 0.0), or(&self.std, 1.0))?;
-        Ok(Some(Samples { path, forget, normalization }))
+        Ok(Some(Samples { path, forget, options: self.images.options()? }))
     }
 }

@@ -5,6 +5,7 @@ mod data;
 mod demo;
 mod doctor;
 mod exit;
+mod images;
 mod inspect;
 mod options;
 mod output;

@@ -1,8 +1,12 @@
 //! Batches for one model input: rows gathered, transposed, scaled and normalised in one pass.
 
+use rayon::prelude::*;
+
 use super::array::{Array, Values};
+use super::images::Images;
 use super::layout::{Layout, Order};
-use super::{InputSpec, Normalization};
+use super::preprocess::Scratch;
+use super::{InputSpec, Preprocess, Size};
 use crate::{Error, Result};
 
 /// What a batch is made of.
@@ -32,6 +36,8 @@ pub struct Feed<'a> {
 enum Source<'a> {
     /// Bytes and, for each channel, what each of the 256 becomes.
     U8(&'a [u8], Vec<[f32; 256]>),
+    /// Encoded images, what is done to them, the size that comes out, and tables as above.
+    Images(&'a Images, &'a Preprocess, Size, Vec<[f32; 256]>),
     /// Floats and, for each channel, mean and standard deviation.
     F32(&'a [f32], Vec<(f32, f32)>),
     /// Floats fed as they are.
@@ -44,11 +50,8 @@ impl<'a> Feed<'a> {
     ///
     /// # Errors
     /// Samples that don't fit the input; a normalisation for another number of channels.
-    pub(crate) fn new(
-        array: &'a Array,
-        spec: &InputSpec,
-        normalization: &Normalization,
-    ) -> Result<Self> {
+    pub(crate) fn new(array: &'a Array, spec: &InputSpec, preprocess: &Preprocess) -> Result<Self> {
+        let normalization = &preprocess.normalization;
         let subject = array.subject();
         let layout = Layout::resolve(array.sample_shape(), spec, subject)?;
         let width = array
@@ -59,28 +62,42 @@ impl<'a> Feed<'a> {
         let wanted = normalization.channels();
         let (stored, channels) = match array.values() {
             Values::I64(_) => (Order::Planes, 1),
-            _ => channels(array.sample_shape(), &layout, wanted).ok_or_else(|| {
-                Error::input(
-                    "--mean and --std",
-                    format!(
-                        "values for {wanted} channels, but the samples of {subject} have shape {}",
-                        super::array::shape_text(array.sample_shape()),
-                    ),
-                    "give one value, or one for each channel of the images",
-                )
-            })?,
+            _ => channels(array.sample_shape(), &layout, wanted)
+                .ok_or_else(|| wrong_channels(subject, array.sample_shape(), wanted))?,
         };
         let source = match array.values() {
-            Values::U8(bytes) => {
-                normalization.check_for_bytes()?;
-                Source::U8(bytes, normalization.pairs().into_iter().map(byte_table).collect())
-            }
+            Values::U8(bytes) => Source::U8(bytes, preprocess.byte_tables()?),
             Values::F32(values) if normalization.is_identity() => Source::Plain(values),
             Values::F32(values) => Source::F32(values, normalization.pairs()),
             Values::I64(values) => Source::I64(values),
             Values::F64(_) => return Err(Error::internal("an input was read as labels")),
         };
         Ok(Self { subject, rows: array.rows(), width, layout, source, stored, channels })
+    }
+
+    /// Binds encoded images to an input.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; a first image that can't be read.
+    pub(crate) fn of_images(
+        images: &'a Images,
+        spec: &InputSpec,
+        preprocess: &'a Preprocess,
+    ) -> Result<Self> {
+        let (size, channels) = images.target(spec, preprocess)?;
+        let subject = images.subject();
+        let sample = size.shape(channels);
+        let layout = Layout::resolve(&sample, spec, subject)?;
+        let wanted = preprocess.normalization.channels();
+        let (stored, channels) = match channels {
+            1 if wanted == 1 => (Order::Planes, 1),
+            count if wanted == 1 || wanted == count => (Order::Interleaved, count),
+            _ => return Err(wrong_channels(subject, &sample, wanted)),
+        };
+        let width = size.bytes(channels);
+        let width = width.ok_or_else(|| Error::internal("an image's size overflows"))?;
+        let source = Source::Images(images, preprocess, size, preprocess.byte_tables()?);
+        Ok(Self { subject, rows: images.len(), width, layout, source, stored, channels })
     }
 
     /// Shape of one sample as fed, without the batch dimension.
@@ -111,6 +128,15 @@ impl<'a> Feed<'a> {
                     let convert = |table: &[f32; 256], byte: u8| table[usize::from(byte)];
                     self.sample(self.row(values, row)?, target, tables, convert);
                 }
+            }
+            Source::Images(images, preprocess, size, tables) => {
+                let each = rows.par_iter().zip(out.par_chunks_exact_mut(self.width.max(1)));
+                each.try_for_each_init(Scratch::default, |scratch, (&row, target)| {
+                    let pixels = images.pixels(row, self.channels, preprocess, *size, scratch)?;
+                    let convert = |table: &[f32; 256], byte: u8| table[usize::from(byte)];
+                    self.sample(pixels, target, tables, convert);
+                    Ok(())
+                })?;
             }
             Source::F32(values, pairs) => {
                 for (&row, target) in each {
@@ -231,13 +257,15 @@ fn behind_mut<T>(values: &mut [T], c: usize) -> std::slice::IterMut<'_, T> {
     values.get_mut(c..).unwrap_or_default().iter_mut()
 }
 
-/// What each byte becomes: scaled to \[0, 1\], then normalised.
-fn byte_table((mean, std): (f32, f32)) -> [f32; 256] {
-    let mut table = [0.0; 256];
-    for (entry, byte) in table.iter_mut().zip(0u8..=255) {
-        *entry = (f32::from(byte) / 255.0 - mean) / std;
-    }
-    table
+fn wrong_channels(subject: &str, sample: &[usize], wanted: usize) -> Error {
+    Error::input(
+        "--mean and --std",
+        format!(
+            "values for {wanted} channels, but the samples of {subject} have shape {}",
+            super::array::shape_text(sample),
+        ),
+        "give one value, or one for each channel of the images",
+    )
 }
 
 /// Order and number of channels of stored samples, where `wanted` channels are normalised.

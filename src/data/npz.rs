@@ -115,7 +115,7 @@ fn read<R: Read + Seek>(
     }
     let mut sets = sets.into_iter();
     let train = sets.next().ok_or_else(|| Error::internal("no set was read"))?;
-    Ok(Data { source: subject.to_owned(), train, test: sets.next() })
+    Ok(Data::new(subject, train, sets.next()))
 }
 
 fn missing_arrays(

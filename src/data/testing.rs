@@ -72,9 +72,5 @@ pub fn labelled(train: &[usize], test: Option<&[usize]>) -> Data {
         let inputs = vec![("x".to_owned(), array("x", values.clone()))];
         Dataset::new(inputs, &array("y", values)).unwrap()
     };
-    Data {
-        source: "d.npz".to_owned(),
-        train: set("train", train),
-        test: test.map(|labels| set("test", labels)),
-    }
+    Data::new("d.npz", set("train", train), test.map(|labels| set("test", labels)))
 }
