@@ -120,7 +120,7 @@ fn paths_that_hold_no_data_are_told_as_what_they_are() {
     std::fs::create_dir(dir.path().join("folder.npz")).unwrap();
     for (name, content, expected) in [
         ("none.npz", None, "none.npz: no such file"),
-        ("folder.npz", None, "folder.npz: a folder, not a file"),
+        ("folder.npz", None, "folder.npz: no images and no other samples in this folder"),
         ("empty.npz", Some(&b""[..]), "empty.npz: the file is empty"),
         ("random.npz", Some(b"\x8f\x11\x02random"), "random.npz: not a zip archive"),
         ("data.csv", Some(b"1,2"), "data.csv: not a supported data format"),

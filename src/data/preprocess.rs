@@ -1,10 +1,8 @@
 //! From a decoded image to the bytes and the numbers that a model was trained on.
 
-use fast_image_resize::Resizer;
-
 use super::Normalization;
-use super::resize::resize;
 pub use super::resize::{Filter, Size};
+use super::resize::{Pixels, Resampler};
 use crate::Result;
 
 /// Longest edge that an image may be resized to.
@@ -88,7 +86,7 @@ pub(crate) struct Scratch {
     pub pixels: Vec<u8>,
     resized: Vec<u8>,
     cropped: Vec<u8>,
-    resizer: Resizer,
+    resampler: Resampler,
 }
 
 impl Preprocess {
@@ -135,11 +133,12 @@ impl Preprocess {
         from: Size,
         channels: usize,
     ) -> Result<Option<&'s [u8]>> {
-        let Scratch { pixels, resized, cropped, resizer, .. } = scratch;
+        let Scratch { pixels, resized, cropped, resampler, .. } = scratch;
         let Some(size) = self.resized(from) else { return Ok(None) };
         let mut now: &[u8] = pixels;
         if size != from {
-            resize(resizer, self.filter, (now, from, channels), size, resized)?;
+            let image = Pixels { bytes: now, size: from, channels };
+            resampler.resize(self.filter, image, size, resized)?;
             now = resized;
         }
         match self.crop {

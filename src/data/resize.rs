@@ -77,9 +77,9 @@ impl Filter {
         all.get(usize::try_from(number).ok()?).copied()
     }
 
-    fn algorithm(self) -> ResizeAlg {
-        ResizeAlg::Convolution(match self {
-            Self::Nearest => return ResizeAlg::Nearest,
+    fn convolution(self) -> Option<FilterType> {
+        Some(match self {
+            Self::Nearest => return None,
             Self::Lanczos => FilterType::Lanczos3,
             Self::Bilinear => FilterType::Bilinear,
             Self::Bicubic => FilterType::CatmullRom,
@@ -89,25 +89,102 @@ impl Filter {
     }
 }
 
-/// Resizes `pixels` (rows, columns, 1 or 3 channels) from one size to another into `out`.
-///
-/// # Errors
-/// [`Error::Internal`] where `pixels` is not of the size `from`.
-pub(crate) fn resize(
+/// Resizes images one after another; memory is kept from image to image.
+#[derive(Default)]
+pub(crate) struct Resampler {
+    resizer: Resizer,
+    between: Vec<u8>,
+}
+
+impl Resampler {
+    /// Resizes `pixels` (rows, columns, 1 or 3 channels) from one size to another into `out`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where `pixels` is not of the size `from`.
+    pub fn resize(
+        &mut self,
+        filter: Filter,
+        image: Pixels<'_>,
+        to: Size,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let Some(filter) = filter.convolution() else {
+            return nearest(image, to, out);
+        };
+        // Row by row, then column by column, with bytes between: filters with negative lobes
+        // overshoot, and where the overshoot is cut off shows in the result.
+        let Pixels { size: from, channels, .. } = image;
+        let wide = Size { height: from.height, width: to.width };
+        if wide == from || wide == to {
+            return convolve(&mut self.resizer, filter, image, to, out);
+        }
+        convolve(&mut self.resizer, filter, image, wide, &mut self.between)?;
+        let between = Pixels { bytes: &self.between, size: wide, channels };
+        convolve(&mut self.resizer, filter, between, to, out)
+    }
+}
+
+/// Rows, columns, 1 or 3 channels.
+#[derive(Clone, Copy)]
+pub(crate) struct Pixels<'a> {
+    pub bytes: &'a [u8],
+    pub size: Size,
+    pub channels: usize,
+}
+
+fn fault(what: impl std::fmt::Display) -> Error {
+    Error::internal(format!("resizing: {what}"))
+}
+
+fn prepare(out: &mut Vec<u8>, size: Size, channels: usize) -> Result<()> {
+    out.clear();
+    out.resize(size.bytes(channels).ok_or_else(|| fault("the target is too large"))?, 0);
+    Ok(())
+}
+
+fn convolve(
     resizer: &mut Resizer,
-    filter: Filter,
-    (pixels, from, channels): (&[u8], Size, usize),
+    filter: FilterType,
+    Pixels { bytes, size: from, channels }: Pixels<'_>,
     to: Size,
     out: &mut Vec<u8>,
 ) -> Result<()> {
-    let fault = |what: &dyn std::fmt::Display| Error::internal(format!("resizing: {what}"));
     let kind = if channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
-    out.clear();
-    out.resize(to.bytes(channels).ok_or_else(|| fault(&"the target is too large"))?, 0);
-    let source = ImageRef::new(from.width, from.height, pixels, kind).map_err(|e| fault(&e))?;
-    let mut target = Image::from_slice_u8(to.width, to.height, out, kind).map_err(|e| fault(&e))?;
-    let options = ResizeOptions::new().resize_alg(filter.algorithm()).use_alpha(false);
-    resizer.resize(&source, &mut target, &options).map_err(|e| fault(&e))
+    prepare(out, to, channels)?;
+    let source = ImageRef::new(from.width, from.height, bytes, kind).map_err(fault)?;
+    let mut target = Image::from_slice_u8(to.width, to.height, out, kind).map_err(fault)?;
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
+    resizer.resize(&source, &mut target, &options).map_err(fault)
+}
+
+/// Pillow adds up the step from pixel to pixel, and its rounding errors decide at ties.
+fn nearest(image: Pixels<'_>, to: Size, out: &mut Vec<u8>) -> Result<()> {
+    let Pixels { bytes, size: from, channels } = image;
+    prepare(out, to, channels)?;
+    let positions = |have: u32, want: u32| -> Vec<usize> {
+        let step = f64::from(have) / f64::from(want);
+        let mut at = step * 0.5;
+        let next = |_| {
+            let position = at as usize;
+            at += step;
+            position.min(usize::try_from(have.saturating_sub(1)).unwrap_or(usize::MAX))
+        };
+        (0..want).map(next).collect()
+    };
+    let [_, width, _] = from.shape(channels);
+    let [_, target_width, _] = to.shape(channels);
+    let columns = positions(from.width, to.width);
+    let rows = positions(from.height, to.height);
+    let mut targets = out.chunks_exact_mut((target_width * channels).max(1));
+    for (y, target) in rows.into_iter().zip(&mut targets) {
+        let row = bytes.chunks_exact((width * channels).max(1)).nth(y);
+        let row = row.ok_or_else(|| fault("the image is smaller than its size"))?;
+        for (&x, pixel) in columns.iter().zip(target.chunks_exact_mut(channels.max(1))) {
+            let source = row.get(x * channels..x * channels + channels);
+            pixel.copy_from_slice(source.ok_or_else(|| fault("a row is too short"))?);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn largest(a: &[u8], b: &[u8]) -> u8 {
 fn resizing_is_within_one_grey_level_of_pillow() {
     let arrays = arrays();
     let mut seen: BTreeMap<&str, (u8, usize)> = BTreeMap::new();
-    let mut resizer = Resizer::new();
+    let mut resampler = Resampler::default();
     for (name, expected) in &arrays {
         let parts: Vec<&str> = name.split('-').collect();
         let [image, filter, _] = parts[..] else { continue };
@@ -54,13 +54,13 @@ fn resizing_is_within_one_grey_level_of_pillow() {
         let source = &arrays[image];
         let ((from, channels), (to, _)) = (size(source), size(expected));
         let mut out = Vec::new();
-        let pixels = (bytes(source), from, channels);
-        resize(&mut resizer, Filter::from_name(filter).unwrap(), pixels, to, &mut out).unwrap();
+        let image = Pixels { bytes: bytes(source), size: from, channels };
+        resampler.resize(Filter::from_name(filter).unwrap(), image, to, &mut out).unwrap();
         let difference = largest(&out, bytes(expected));
         let entry = seen.entry(filter).or_default();
         *entry = (entry.0.max(difference), entry.1 + 1);
     }
-    println!("{seen:?}");
+    // Seen: 0 for nearest, 1 for all others.
     assert_eq!(seen["bilinear"].1 + seen["bicubic"].1, 120);
     assert!(seen.values().all(|&(difference, _)| difference <= 1), "{seen:?}");
 }
@@ -77,8 +77,19 @@ fn decoding_is_pillow_s() {
         assert_eq!((decoded, 3), size(expected), "{kind}");
         seen.insert(kind, largest(&pixels, bytes(expected)));
     }
-    println!("{seen:?}");
     assert_eq!(seen.len(), 19);
+    for (kind, difference) in seen {
+        // JPEG decoders differ in how they round and how they enlarge colour that was stored at
+        // half the resolution; everything else is exact. Seen: 2 at full resolution, 5 and 7 at
+        // half, 10 at half and quality 75.
+        let most = match kind {
+            "jpeg-grey" | "jpeg-cmyk" => 1,
+            "jpeg-444" => 2,
+            "jpeg-420" | "jpeg-422" | "jpeg-progressive" => 10,
+            _ => 0,
+        };
+        assert!(difference <= most, "{kind}: {difference}");
+    }
 }
 
 #[test]
