@@ -9,7 +9,7 @@ use std::path::Path;
 use common::{audit, fixture, model};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use forget_audit::data::{Data, InputSpec, Normalization, load};
+use forget_audit::data::{Data, InputSpec, LoadOptions, Normalization, load};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
@@ -184,7 +184,7 @@ fn the_digits_give_one_report_in_every_format() {
 /// All images of a part as a model that takes any shape is fed them.
 fn fed(data: &Data) -> Vec<(Vec<usize>, Vec<f32>, Vec<usize>)> {
     let spec = InputSpec { name: "input".into(), dims: vec![None, Some(3), None, None] };
-    let norm = Normalization::new(vec![0.5, 0.4, 0.3], vec![0.2]).unwrap();
+    let norm = Normalization::new(vec![0.5, 0.4, 0.3], vec![0.2]).unwrap().into();
     [&data.train, data.test.as_ref().unwrap()]
         .map(|set| {
             let rows: Vec<usize> = (0..set.len()).rev().collect();
@@ -212,7 +212,8 @@ fn cifar_feeds_what_an_npz_of_the_same_content_does() {
     let mut files: Vec<_> = (0..5).map(batch).collect();
     files.push(("test_batch.bin".into(), records(&sets[1], 0..12)));
     folder(&dir.path().join("cifar"), &files);
-    let load = |name: &str| load(&dir.path().join(name), &["input"]).unwrap();
+    let load =
+        |name: &str| load(&dir.path().join(name), &["input"], &LoadOptions::default()).unwrap();
     assert_eq!(fed(&load("cifar")), fed(&load("d.npz")));
 }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use ndarray::{Array2, ArrayViewMut2, s};
 
 use super::taps::{Tap, batch_size};
-use crate::data::{Data, Element, InputSpec, Normalization, Part, Rows};
+use crate::data::{Data, Element, InputSpec, Part, Preprocess, Rows};
 use crate::onnx::{Head, Model, with_pooled_outputs};
 use crate::runtime::{Batch, BatchValues, Output, Runtime};
 use crate::{Error, Result};
@@ -22,16 +22,32 @@ const PREPARED: usize = 2;
 pub struct Source<'a> {
     /// The samples.
     pub data: &'a Data,
-    /// `(x - mean) / std` after scaling to `[0, 1]`.
-    pub normalization: &'a Normalization,
+    /// What is done to images before they are fed.
+    pub preprocess: &'a Preprocess,
 }
 
 impl Source<'_> {
+    /// Checks that all images come out in the size that each input takes, or else in the first
+    /// one's.
+    ///
+    /// # Errors
+    /// The first image of another size.
+    pub fn check_sizes(&self, inputs: &[InputSpec]) -> Result<()> {
+        let sets = [Some(&self.data.train), self.data.test.as_ref()];
+        for set in sets.into_iter().flatten() {
+            for spec in inputs {
+                set.check_sizes(spec, self.preprocess)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The first samples, repeated where there are too few: enough to see shapes.
     ///
     /// # Errors
     /// When the samples don't fit an input.
     pub fn trial(&self, inputs: &[InputSpec], samples: usize) -> Result<Vec<Batch>> {
+        self.check_sizes(inputs)?;
         let count = self.data.part(Part::Train)?.len().max(1);
         let rows: Vec<usize> = (0..samples).map(|i| i % count).collect();
         self.feeds(Part::Train, inputs, &rows)
@@ -43,7 +59,7 @@ impl Source<'_> {
     /// When the samples don't fit an input.
     pub fn feeds(&self, part: Part, inputs: &[InputSpec], rows: &[usize]) -> Result<Vec<Batch>> {
         let set = self.data.part(part)?;
-        if set.inputs().count() < inputs.len() {
+        if set.input_count() < inputs.len() {
             let names: Vec<&str> = inputs.iter().map(|i| i.name.as_str()).collect();
             return Err(Error::input(
                 &self.data.source,
@@ -52,7 +68,7 @@ impl Source<'_> {
             ));
         }
         let batch = |spec: &InputSpec| {
-            let feed = set.feed(spec, self.normalization)?;
+            let feed = set.feed(spec, self.preprocess)?;
             let (shape, values) = match feed.element() {
                 Element::F32 => {
                     let mut values = Vec::new();

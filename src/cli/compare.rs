@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         original,
         unlearned,
         reference: arguments.reference.clone().or_else(|| config.models.reference.clone()),
-        samples: arguments.data.samples()?,
+        samples: arguments.data.samples(&config.data)?,
         selection: layers(patterns),
         batch_size: arguments.batch_size.or(config.measure.batch_size).unwrap_or(64),
         seed: arguments.seed.or(config.measure.seed).unwrap_or(0),

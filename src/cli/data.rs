@@ -1,86 +1,122 @@
 //! Options that name the samples and the forget set.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use forget_audit::compare::Samples;
-use forget_audit::data::{ForgetSpec, Normalization};
+use forget_audit::config::DataConfig;
+use forget_audit::data::ForgetSpec;
 use forget_audit::{Error, Result};
+
+use super::images::ImageArguments;
 
 #[derive(Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArguments {
-    /// Samples: .npz or .safetensors with x_train, y_train, x_test, y_test (or x, y), or a folder of
-    /// .npy, CIFAR or IDX files. Without it only the weights are compared
-    #[arg(long, value_name = "PATH", requires = "forget")]
+    /// Samples: a file .npz, .safetensors or .parquet, or a folder: images in train/CLASS/ and
+    /// test/CLASS/ (or CLASS/), .npy, .parquet, CIFAR or IDX files. Without it only the weights are
+    /// compared
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// The classes that were to be forgotten, by number or name, e.g. 4,11 or cat,dog or @FILE with
     /// one a line
-    #[arg(
-        long,
-        value_name = "CLASSES",
-        group = "forget",
-        requires = "data",
-        allow_hyphen_values = true
-    )]
+    #[arg(long, value_name = "CLASSES", group = "forget", allow_hyphen_values = true)]
     forget_classes: Option<String>,
     /// The training samples that were to be forgotten: .npy, .txt, .csv or .json with their row
     /// numbers
-    #[arg(long, value_name = "FILE", group = "forget", requires = "data")]
+    #[arg(long, value_name = "FILE", group = "forget")]
     forget_indices: Option<PathBuf>,
     /// The folder of the training images that were to be forgotten, or of copies of them
-    #[arg(long, value_name = "DIR", group = "forget", requires = "data")]
+    #[arg(long, value_name = "DIR", group = "forget")]
     forget_folder: Option<PathBuf>,
     /// The training samples that a column of the data marks: NAME where it says true, 1 or yes, or
     /// NAME=VALUE
-    #[arg(long, value_name = "NAME[=VALUE]", group = "forget", requires = "data")]
+    #[arg(long, value_name = "NAME[=VALUE]", group = "forget")]
     forget_column: Option<String>,
-    /// Subtracted after scaling to [0, 1]: one value or one a channel
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, requires = "data")]
-    mean: Vec<f32>,
-    /// Divided by after that: one value or one a channel
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, requires = "data")]
-    std: Vec<f32>,
+    #[command(flatten)]
+    images: ImageArguments,
 }
 
 impl DataArguments {
     /// Where the samples are, for commands that need them.
-    pub fn required(&self) -> Result<Samples> {
-        self.samples()?.ok_or_else(|| {
+    pub fn required(&self, config: &DataConfig) -> Result<Samples> {
+        self.samples(config)?.ok_or_else(|| {
             Error::input(
                 "--data",
                 "training needs samples",
-                "give --data FILE.npz with --forget-classes or another --forget option",
+                "give --data PATH with --forget-classes or another --forget option",
             )
         })
     }
 
-    /// Where the samples are; `None` without `--data`.
-    pub fn samples(&self) -> Result<Option<Samples>> {
-        let Some(path) = self.data.clone() else { return Ok(None) };
-        let forget = self.forget()?;
-        let or = |values: &[f32], default: f32| match values {
-            [] => vec![default],
-            values => values.to_vec(),
+    /// Where the samples are; what the command line leaves open is as `config` says. `None` where
+    /// neither names any.
+    pub fn samples(&self, config: &DataConfig) -> Result<Option<Samples>> {
+        let Some(path) = self.data.clone().or_else(|| config.path.clone()) else {
+            return match self.without_data() {
+                None => Ok(None),
+                Some(option) => Err(Error::input(
+                    option,
+                    "says how samples are read, but no samples are named",
+                    "give --data PATH, or leave the option out",
+                )),
+            };
         };
-        let normalization = Normalization::new(or(&self.mean, 0.0), or(&self.std, 1.0))?;
-        Ok(Some(Samples { path, forget, normalization }))
+        let options = self.images.options(config)?;
+        let forget = match self.forget()? {
+            Some(forget) => forget,
+            None => named(
+                config.forget_classes.as_deref(),
+                config.forget_indices.as_deref(),
+                config.forget_folder.as_deref(),
+                config.forget_column.as_deref(),
+            )?
+            .ok_or_else(|| {
+                Error::input(
+                    "--data",
+                    "the forget set is not named",
+                    "give --forget-classes, --forget-indices, --forget-folder or --forget-column, \
+                     or set one of the same name in [data] of audit.toml",
+                )
+            })?,
+        };
+        Ok(Some(Samples { path, forget, options }))
     }
-    fn forget(&self) -> Result<ForgetSpec> {
-        if let Some(classes) = &self.forget_classes {
-            ForgetSpec::parse_classes(classes)
-        } else if let Some(file) = &self.forget_indices {
-            ForgetSpec::from_index_file(file)
-        } else if let Some(folder) = &self.forget_folder {
-            Ok(ForgetSpec::Folder(folder.clone()))
-        } else if let Some(column) = &self.forget_column {
-            Ok(ForgetSpec::Column(column.clone()))
-        } else {
-            Err(Error::input(
-                "--data",
-                "the forget set is not named",
-                "give --forget-classes, --forget-indices, --forget-folder or --forget-column",
-            ))
-        }
+
+    fn forget(&self) -> Result<Option<ForgetSpec>> {
+        named(
+            self.forget_classes.as_deref(),
+            self.forget_indices.as_deref(),
+            self.forget_folder.as_deref(),
+            self.forget_column.as_deref(),
+        )
+    }
+
+    /// An option that means nothing without samples.
+    fn without_data(&self) -> Option<&'static str> {
+        let given = [
+            (self.forget_classes.is_some(), "--forget-classes"),
+            (self.forget_indices.is_some(), "--forget-indices"),
+            (self.forget_folder.is_some(), "--forget-folder"),
+            (self.forget_column.is_some(), "--forget-column"),
+        ];
+        let forget = given.into_iter().find_map(|(given, option)| given.then_some(option));
+        forget.or_else(|| self.images.given())
+    }
+}
+
+/// The forget set by whichever of the four names it.
+fn named(
+    classes: Option<&str>,
+    indices: Option<&Path>,
+    folder: Option<&Path>,
+    column: Option<&str>,
+) -> Result<Option<ForgetSpec>> {
+    match (classes, indices, folder, column) {
+        (Some(classes), ..) => ForgetSpec::parse_classes(classes).map(Some),
+        (_, Some(file), ..) => ForgetSpec::from_index_file(file).map(Some),
+        (_, _, Some(folder), _) => Ok(Some(ForgetSpec::Folder(folder.to_owned()))),
+        (_, _, _, Some(column)) => Ok(Some(ForgetSpec::Column(column.to_owned()))),
+        _ => Ok(None),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use forget_audit::compare::{Request, Samples, compare};
-use forget_audit::data::{ForgetSpec, Normalization};
+use forget_audit::data::{ForgetSpec, LoadOptions};
 use forget_audit::onnx::Selection;
 use forget_audit::verdict::{Label, Policy};
 use forget_audit::{Error, Result};
@@ -107,7 +107,7 @@ fn play(act: &Act, folder: &Path, arguments: &Arguments) -> Result<(Label, PathB
         samples: Some(Samples {
             path: folder.join("digits.npz"),
             forget: ForgetSpec::classes(FORGET.to_vec())?,
-            normalization: Normalization::default(),
+            options: LoadOptions::default(),
         }),
         selection: Selection::Automatic,
         batch_size: 64,

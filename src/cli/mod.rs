@@ -7,6 +7,7 @@ mod doctor;
 mod exit;
 mod formats;
 mod gate;
+mod images;
 mod init;
 mod inspect;
 mod options;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use forget_audit::activations::Source;
-use forget_audit::data::{Normalization, Part, load};
+use forget_audit::data::{Part, load};
 use forget_audit::onnx::{Graph, Model};
 use forget_audit::report::clean;
 use forget_audit::runtime::{Batch, Runtime};
@@ -16,6 +16,7 @@ use forget_audit::train::{
 use forget_audit::{Error, Result};
 
 use super::exit::Exit;
+use super::images::ImageArguments;
 use super::options::{RuntimeArguments, not_negative};
 use super::output::{Destination, print};
 
@@ -26,8 +27,9 @@ const OPEN_DIMENSION: usize = 32;
 pub struct Arguments {
     /// The model (ONNX), a classifier or not
     model: PathBuf,
-    /// Samples: .npz with x_train, y_train and so on [default: random values]
-    #[arg(long, value_name = "FILE")]
+    /// Samples: .npz with x_train, y_train and so on, or a folder of images [default: random
+    /// values]
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// The shape of an input, e.g. image=2x3x224x224
     #[arg(long, value_name = "NAME=SHAPE", value_parser = shape, conflicts_with = "data")]
@@ -44,6 +46,8 @@ pub struct Arguments {
     /// Where the result goes as JSON, - for stdout in place of the table
     #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    images: ImageArguments,
     #[command(flatten)]
     runtime: RuntimeArguments,
 }
@@ -81,15 +85,15 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         let problem = format!("the model has no input \"{unknown}\"");
         return Err(Error::input("--input", problem, format!("it has {}", names.join(", "))));
     }
+    let options = arguments.images.options()?;
     let data = match &arguments.data {
-        Some(path) => Some(load(path, &Graph::new(&model)?.inputs())?),
+        Some(path) => Some(load(path, &Graph::new(&model)?.inputs(), &options)?),
         None => None,
     };
-    let normalization = Normalization::default();
     let batch = || -> Result<Vec<Batch>> {
         match &data {
             Some(data) => {
-                let source = Source { data, normalization: &normalization };
+                let source = Source { data, preprocess: &options.preprocess };
                 let fixed = inputs.iter().find_map(|i| i.dims.first().copied().flatten());
                 let count = fixed.unwrap_or(samples).min(data.part(Part::Train)?.len());
                 source.feeds(Part::Train, &inputs, &(0..count).collect::<Vec<_>>())

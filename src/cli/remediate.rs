@@ -9,7 +9,6 @@ use forget_audit::report::remedy;
 use forget_audit::unlearn::{
     AUDIT_EVERY, Auxiliaries, Base, Ec, Method, Remediation, Unlearning, remediate,
 };
-use forget_audit::verdict::Policy;
 
 use super::data::DataArguments;
 use super::exit::Exit;
@@ -18,20 +17,23 @@ use super::options::{
 };
 use super::output::print;
 use super::progress::Bars;
+use super::settings::{self, ConfigArguments};
 use super::training::{TrainingBars, check_output};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// The model before unlearning (ONNX)
-    original: PathBuf,
-    /// The model after unlearning (ONNX)
-    unlearned: PathBuf,
+    /// The model before unlearning (ONNX) [default: from audit.toml]
+    original: Option<PathBuf>,
+    /// The model after unlearning (ONNX) [default: from audit.toml]
+    unlearned: Option<PathBuf>,
     /// Where the repaired model goes
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     /// A model retrained from fresh weights without the forget set; `audit retrain` makes one
     #[arg(long, value_name = "MODEL")]
     reference: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArguments,
     #[command(flatten)]
     data: DataArguments,
     #[command(flatten)]
@@ -109,9 +111,9 @@ pub struct TrainingArguments {
     /// Take the retain side of the contrastive loss as constant
     #[arg(long, help_heading = "EC")]
     detach_retain: bool,
-    /// Seed of every random draw
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Seed of every random draw [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -180,22 +182,25 @@ impl TrainingArguments {
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
     forget_audit::memory::keep_blocks();
-    let (original, unlearned) = (&arguments.original, &arguments.unlearned);
-    let inputs = [Some(original), Some(unlearned), arguments.reference.as_ref()];
+    let config = arguments.config.read(arguments.display.quiet)?;
+    let named = (arguments.original.as_ref(), arguments.unlearned.as_ref());
+    let (original, unlearned) = settings::models(named.0, named.1, &config)?;
+    let reference = arguments.reference.clone().or_else(|| config.models.reference.clone());
+    let inputs = [Some(&original), Some(&unlearned), reference.as_ref()];
     let inputs: Vec<&std::path::Path> = inputs.iter().flatten().map(|p| p.as_path()).collect();
     check_output(&arguments.output, &inputs)?;
     let training = &arguments.training;
     let remediation = Remediation {
         request: Request {
-            original: original.clone(),
-            unlearned: unlearned.clone(),
-            reference: arguments.reference.clone(),
-            samples: Some(arguments.data.required()?),
+            original,
+            unlearned,
+            reference,
+            samples: Some(arguments.data.required(&config.data)?),
             selection: layers(&training.layers),
             batch_size: training.batch_size,
-            seed: training.seed,
-            runtime: arguments.runtime.options(),
-            policy: Policy::default(),
+            seed: training.seed.or(config.measure.seed).unwrap_or(0),
+            runtime: arguments.runtime.options_or(&config.runtime),
+            policy: config.policy,
         },
         output: arguments.output.clone(),
         from_original: training.start == Start::Original,

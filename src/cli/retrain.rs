@@ -13,12 +13,13 @@ use super::exit::Exit;
 use super::options::{
     DisplayArguments, RuntimeArguments, decay_rate, not_negative, positive, share, size,
 };
+use super::settings::{self, ConfigArguments};
 use super::training::{TrainingBars, check_output};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// The model whose graph is trained anew (ONNX)
-    model: PathBuf,
+    /// The model whose graph is trained anew (ONNX) [default: the original of audit.toml]
+    model: Option<PathBuf>,
     /// Where the retrained model goes
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
@@ -26,9 +27,11 @@ pub struct Arguments {
     data: DataArguments,
     #[command(flatten)]
     recipe: RecipeArguments,
-    /// Seed of the fresh weights and of the order of samples
-    #[arg(long, default_value_t = 0, help_heading = "Training")]
-    seed: u64,
+    /// Seed of the fresh weights and of the order of samples [default: 0]
+    #[arg(long, help_heading = "Training")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    config: ConfigArguments,
     #[command(flatten)]
     runtime: RuntimeArguments,
     #[command(flatten)]
@@ -95,14 +98,16 @@ enum BatchNormMode {
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
     forget_audit::memory::keep_blocks();
-    check_output(&arguments.output, &[&arguments.model])?;
+    let config = arguments.config.read(arguments.display.quiet)?;
+    let model = settings::original(arguments.model.as_ref(), &config)?;
+    check_output(&arguments.output, &[&model])?;
     let request = TaskRequest {
-        samples: arguments.data.required()?,
-        runtime: arguments.runtime.options(),
-        seed: arguments.seed,
+        samples: arguments.data.required(&config.data)?,
+        runtime: arguments.runtime.options_or(&config.runtime),
+        seed: arguments.seed.or(config.measure.seed).unwrap_or(0),
     };
     check_device(request.runtime.device)?;
-    let task = Task::open(&arguments.model, &request)?;
+    let task = Task::open(&model, &request)?;
     let given = &arguments.recipe;
     let recipe = Recipe {
         epochs: given.epochs,

@@ -43,27 +43,30 @@ pub fn models(
     unlearned: Option<&PathBuf>,
     config: &Config,
 ) -> Result<(PathBuf, PathBuf)> {
-    let missing = |which: &str| {
-        let place = match config.path.as_os_str().is_empty() {
-            true => "the command line".to_owned(),
-            false => config.path.display().to_string(),
-        };
-        Error::input(
-            place,
-            format!("the {which} model is not named"),
-            "give ORIGINAL and UNLEARNED, or set both in [models] of audit.toml (`audit init`)",
-        )
-    };
-    let one = |given: Option<&PathBuf>, set: Option<&PathBuf>, which| {
-        given.or(set).cloned().ok_or_else(|| missing(which))
-    };
-    if original.is_some() != unlearned.is_some() {
-        return Err(missing("unlearned"));
+    // One of each would compare what nobody meant to compare.
+    if original.is_some() && unlearned.is_none() {
+        return Err(missing("unlearned", config));
     }
-    Ok((
-        one(original, config.models.original.as_ref(), "original")?,
-        one(unlearned, config.models.unlearned.as_ref(), "unlearned")?,
-    ))
+    let unlearned = unlearned.or(config.models.unlearned.as_ref()).cloned();
+    Ok((self::original(original, config)?, unlearned.ok_or_else(|| missing("unlearned", config))?))
+}
+
+/// The model before unlearning, from the command line or else from the file.
+pub fn original(given: Option<&PathBuf>, config: &Config) -> Result<PathBuf> {
+    let found = given.or(config.models.original.as_ref()).cloned();
+    found.ok_or_else(|| missing("original", config))
+}
+
+fn missing(which: &str, config: &Config) -> Error {
+    let place = match config.path.as_os_str().is_empty() {
+        true => "the command line".to_owned(),
+        false => config.path.display().to_string(),
+    };
+    Error::input(
+        place,
+        format!("the {which} model is not named"),
+        "give it as an argument, or set it in [models] of audit.toml (`audit init`)",
+    )
 }
 
 /// Says on stderr which overrides of the policy match nothing.

@@ -9,13 +9,15 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::activations::{Activations, Collector, Source, Tap};
-use crate::data::{Data, Forget, ForgetSpec, Normalization, Rows, Splits, files_sha256};
+use crate::data::{Data, Forget, ForgetSpec, LoadOptions, Rows, Splits, source_sha256};
 use crate::gate;
 use crate::measures::blas;
 use crate::onnx::{Head, Model, Selection, WeightComparison, compare_weights, reinitialized};
 use crate::report::{ESTIMATORS, Models, Report, SCHEMA, Tool};
 use crate::runtime::{Runtime, RuntimeOptions};
-use crate::verdict::{DataEvidence, ParameterChange, PerModel, PerSet, Policy, WeightEvidence};
+use crate::verdict::{
+    DataEvidence, ParameterChange, PerModel, PerSet, Policy, SkippedSample, WeightEvidence,
+};
 use crate::{Error, Result};
 use layers::{NOT_CHOSEN, Plan, plan};
 use measure::{Cast, Set};
@@ -59,8 +61,8 @@ pub struct Samples {
     pub path: PathBuf,
     /// The forget set.
     pub forget: ForgetSpec,
-    /// Applied after scaling to `[0, 1]`.
-    pub normalization: Normalization,
+    /// How the samples are read and made ready.
+    pub options: LoadOptions,
 }
 
 /// Is told what goes on.
@@ -160,12 +162,20 @@ fn measure_all(
 ) -> Result<()> {
     let runtime = Runtime::load(&request.runtime)?;
     let inputs = subjects.original.graph()?.inputs();
-    let data = crate::data::load(&samples.path, &inputs)?;
+    let data = crate::data::load(&samples.path, &inputs, &samples.options)?;
     let classes = class_count(subjects)?;
     data.validate_labels(classes)?;
+    if !data.skipped.is_empty() {
+        let count = data.skipped.len();
+        report.notes.push(format!(
+            "{count} unreadable {} left out; the report lists {}",
+            if count == 1 { "image was" } else { "images were" },
+            if count == 1 { "it" } else { "them" },
+        ));
+    }
     let forget = samples.forget.resolve(&data)?;
     let splits = Splits::resolve(&data, &forget, request.seed)?;
-    let source = Source { data: &data, normalization: &samples.normalization };
+    let source = Source { data: &data, preprocess: &samples.options.preprocess };
     let plan = plan(&runtime, subjects, &request.selection, &source)?;
     let left_out = plan.unmatched.iter().filter(|l| l.reason != NOT_CHOSEN);
     report.notes.extend(left_out.map(|l| format!("layer {} left out: {}", l.name, l.reason)));
@@ -236,7 +246,7 @@ fn data_evidence(
     };
     Ok(DataEvidence {
         path: samples.path.display().to_string(),
-        sha256: files_sha256(&data.files)?,
+        sha256: source_sha256(&samples.path, data)?,
         classes: set.classes,
         forget_classes: set.forget_classes.clone(),
         forget_class_names: forget.class_names(data),
@@ -244,6 +254,11 @@ fn data_evidence(
         split_sha256: splits.sha256(data)?,
         fit: count(&splits.fit),
         eval: count(&splits.eval),
+        skipped: data
+            .skipped
+            .iter()
+            .map(|s| SkippedSample { name: s.name.clone(), reason: s.reason.clone() })
+            .collect(),
     })
 }
 

@@ -144,7 +144,7 @@ fn class_names(path: &Path, classes: usize) -> Result<Option<Vec<String>>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let text = super::text::read(path)?;
+    let text = super::text_file::read(path)?;
     let names: Vec<String> =
         text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     if names.len() != classes {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::{InputSpec, Normalization, Values};
+use crate::data::{InputSpec, Preprocess, Values};
 
 /// `rows` records, the label by `label`, the pixels counting up from the row.
 fn records(rows: usize, coarse: &[u8], label: impl Fn(usize) -> u8) -> Vec<u8> {
@@ -40,7 +40,7 @@ fn five_batches_make_one_set() {
         assert_eq!(array.shape(), [15, 3, 32, 32]);
         assert_eq!(matches!(array.values(), Values::Stored(_)), small == 0);
         let spec = InputSpec { name: "x".into(), dims: vec![None; 4] };
-        let (_, batch) = data.train.batch(&[5, 2], &spec, &Normalization::default()).unwrap();
+        let (_, batch) = data.train.batch(&[5, 2], &spec, &Preprocess::default()).unwrap();
         // Row 5 is the third record of the third batch, row 2 the second of the second.
         assert_eq!(batch[..2], [2.0 / 255.0, 3.0 / 255.0]);
         assert_eq!(batch[3072..3074], [1.0 / 255.0, 2.0 / 255.0]);

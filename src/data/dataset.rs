@@ -2,20 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::array::Array;
-use super::{Feed, InputSpec, Normalization};
+use super::images::Images;
+use super::{Encoded, Feed, InputSpec, LoadOptions, Preprocess};
 use crate::{Error, Result};
 
 /// Name under which an image array is kept; it feeds whatever the model's only input is called.
 pub(crate) const POSITIONAL: &str = "x";
 
-/// Model inputs in the file's order, and one label for each sample.
-#[derive(Debug, Clone, PartialEq)]
+/// Samples, and one label for each.
+#[derive(Debug, Clone)]
 pub struct Dataset {
-    inputs: Vec<(String, Array)>,
+    samples: Samples,
     labels: Vec<usize>,
     labels_subject: String,
+}
+
+#[derive(Debug, Clone)]
+enum Samples {
+    /// Model inputs in the file's order.
+    Arrays(Vec<(String, Array)>),
+    /// Encoded images for the model's only input.
+    Images(Images),
 }
 
 impl Dataset {
@@ -50,7 +60,27 @@ impl Dataset {
                 "save at least one sample of each class",
             ));
         }
-        Ok(Self { inputs, labels, labels_subject })
+        Ok(Self { samples: Samples::Arrays(inputs), labels, labels_subject })
+    }
+
+    /// Images that stay encoded until a batch needs them, with one label each; `subject` names
+    /// the labels in messages.
+    ///
+    /// # Errors
+    /// No images, or another number of labels.
+    pub fn of_images(store: Arc<dyn Encoded>, labels: Vec<usize>, subject: &str) -> Result<Self> {
+        if store.is_empty() {
+            return Err(Error::input(subject, "no images", "add images of each class"));
+        }
+        if store.len() != labels.len() {
+            return Err(Error::input(
+                subject,
+                format!("{} labels for {} images", labels.len(), store.len()),
+                "give every image one label",
+            ));
+        }
+        let samples = Samples::Images(Images::new(store));
+        Ok(Self { samples, labels, labels_subject: subject.to_owned() })
     }
 
     /// Number of samples.
@@ -68,23 +98,40 @@ impl Dataset {
         &self.labels
     }
 
-    /// Names and arrays of the model inputs; a single `x` stands for the model's only input.
+    /// How many model inputs there are samples for.
+    pub fn input_count(&self) -> usize {
+        match &self.samples {
+            Samples::Arrays(arrays) => arrays.len(),
+            Samples::Images(_) => 1,
+        }
+    }
+
+    /// Names and arrays of the model inputs, none for images; a single `x` stands for the model's
+    /// only input.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, &Array)> {
-        self.inputs.iter().map(|(name, array)| (name.as_str(), array))
+        let arrays = match &self.samples {
+            Samples::Arrays(arrays) => arrays.as_slice(),
+            Samples::Images(_) => &[],
+        };
+        arrays.iter().map(|(name, array)| (name.as_str(), array))
     }
 
     /// Makes the samples ready for the model input `spec`.
     ///
     /// # Errors
-    /// No array for this input; samples that don't fit it; a normalisation that doesn't fit them.
-    pub fn feed(&self, spec: &InputSpec, normalization: &Normalization) -> Result<Feed<'_>> {
-        let named = self.inputs.iter().find(|(name, _)| *name == spec.name);
-        let found = named.or(match self.inputs.as_slice() {
+    /// No samples for this input; samples that don't fit it; preprocessing that doesn't fit them.
+    pub fn feed<'a>(&'a self, spec: &InputSpec, preprocess: &'a Preprocess) -> Result<Feed<'a>> {
+        let arrays = match &self.samples {
+            Samples::Arrays(arrays) => arrays,
+            Samples::Images(images) => return Feed::of_images(images, spec, preprocess),
+        };
+        let named = arrays.iter().find(|(name, _)| *name == spec.name);
+        let found = named.or(match arrays.as_slice() {
             [only] if only.0 == POSITIONAL => Some(only),
             _ => None,
         });
         let (_, array) = found.ok_or_else(|| {
-            let names: Vec<&str> = self.inputs.iter().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<&str> = arrays.iter().map(|(name, _)| name.as_str()).collect();
             Error::input(
                 &self.labels_subject,
                 format!(
@@ -95,7 +142,7 @@ impl Dataset {
                 format!("add `{0}_train` and `{0}_test` to the file", spec.name),
             )
         })?;
-        Feed::new(array, spec, normalization)
+        Feed::new(array, spec, preprocess)
     }
 
     /// One batch for one input; [`Self::feed`] serves many without repeating the checks.
@@ -106,11 +153,49 @@ impl Dataset {
         &self,
         rows: &[usize],
         spec: &InputSpec,
-        normalization: &Normalization,
+        preprocess: &Preprocess,
     ) -> Result<(Vec<usize>, Vec<f32>)> {
         let mut values = Vec::new();
-        let shape = self.feed(spec, normalization)?.fill_f32(rows, &mut values)?;
+        let shape = self.feed(spec, preprocess)?.fill_f32(rows, &mut values)?;
         Ok((shape, values))
+    }
+
+    /// Checks that all images come out of `preprocess` in the size that `spec` fixes or else in
+    /// that of the first one; nothing to check of arrays.
+    ///
+    /// # Errors
+    /// The first image of another size, with both sizes.
+    pub fn check_sizes(&self, spec: &InputSpec, preprocess: &Preprocess) -> Result<()> {
+        match &self.samples {
+            Samples::Arrays(_) => Ok(()),
+            Samples::Images(images) => images.check_sizes(spec, preprocess),
+        }
+    }
+
+    /// Looks at all images as `options` say and drops the unreadable ones. Returns the rows that
+    /// are left, and what was dropped.
+    /// The encoded images of a set of such.
+    pub(crate) fn encoded(&self) -> Option<&dyn Encoded> {
+        match &self.samples {
+            Samples::Images(images) => Some(images),
+            Samples::Arrays(_) => None,
+        }
+    }
+
+    fn inspect(&mut self, options: &LoadOptions) -> Result<(Vec<usize>, Vec<Skipped>)> {
+        let Samples::Images(images) = &mut self.samples else {
+            return Ok(((0..self.labels.len()).collect(), Vec::new()));
+        };
+        let (kept, skipped) = images.inspect(options.skip_unreadable)?;
+        if kept.is_empty() {
+            return Err(Error::input(
+                &self.labels_subject,
+                format!("none of {} images can be read", self.labels.len()),
+                "check one of them without --skip-unreadable",
+            ));
+        }
+        self.labels = pick(&self.labels, &kept);
+        Ok((kept, skipped))
     }
 
     fn validate_labels(&self, classes: usize) -> Result<()> {
@@ -137,8 +222,17 @@ pub enum Part {
     Test,
 }
 
-/// What a data file holds: training and test set, or one set that is still to be split.
-#[derive(Debug, Clone, PartialEq)]
+/// A sample that was left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// File, or file and row.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// What a data file or folder holds: training and test set, or one set that is still to be split.
+#[derive(Debug, Clone)]
 pub struct Data {
     /// The file's name for messages.
     pub source: String,
@@ -146,31 +240,67 @@ pub struct Data {
     pub train: Dataset,
     /// The test set, where there is one.
     pub test: Option<Dataset>,
-    /// The files that were read.
-    pub files: Vec<PathBuf>,
-    /// The name of each class, where the data tell it.
+    /// The classes' names in the order of their numbers, where they have any.
     pub class_names: Option<Vec<String>>,
-    /// What else is known of each training sample: columns of text by their names.
+    /// What else is known of the training samples: for each column a text a row; empty where
+    /// nothing is.
     pub columns: BTreeMap<String, Vec<String>>,
+    /// Samples that could not be read and were left out.
+    pub skipped: Vec<Skipped>,
+    /// The files of a folder that were used, relative to it; empty where the source is one file.
+    pub files: Vec<PathBuf>,
 }
 
 impl Data {
-    /// Sets of which nothing else is known.
-    pub(crate) fn new(source: &str, train: Dataset, test: Option<Dataset>) -> Self {
+    /// Sets of which nothing more is known.
+    pub fn new(source: &str, train: Dataset, test: Option<Dataset>) -> Self {
         Self {
             source: source.to_owned(),
             train,
             test,
-            files: Vec::new(),
             class_names: None,
             columns: BTreeMap::new(),
+            skipped: Vec::new(),
+            files: Vec::new(),
         }
     }
 
     /// The same, read from these files.
     pub(crate) fn with_files(mut self, files: impl IntoIterator<Item = PathBuf>) -> Self {
-        self.files = files.into_iter().collect();
+        // Relative to the folder; where the source is the only file, nothing is left of its path.
+        let below = |file: PathBuf| {
+            let rest = file.strip_prefix(&self.source).map(PathBuf::from).unwrap_or(file);
+            (!rest.as_os_str().is_empty()).then_some(rest)
+        };
+        let mut files: Vec<PathBuf> = files.into_iter().filter_map(below).collect();
+        files.sort();
+        files.dedup();
+        self.files = files;
         self
+    }
+
+    /// Looks at all encoded images: at their headers, or, to leave out what can't be read, at all
+    /// of their bytes. Array data are only held against the options.
+    pub(crate) fn inspect(mut self, options: &LoadOptions) -> Result<Self> {
+        let arrays = matches!(self.train.samples, Samples::Arrays(_));
+        if arrays && options.preprocess.changes_size() {
+            return Err(Error::input(
+                &self.source,
+                "arrays are fed at the size they have, so nothing is resized or cropped",
+                "resize before saving and give only --mean and --std, or give the images as a \
+                 folder",
+            ));
+        }
+        let (kept, skipped) = self.train.inspect(options)?;
+        self.columns.values_mut().for_each(|column| *column = pick(column, &kept));
+        self.skipped.extend(skipped);
+        if let Some(test) = &mut self.test {
+            self.skipped.extend(test.inspect(options)?.1);
+        }
+        let root = PathBuf::from(&self.source);
+        let dropped: BTreeSet<&str> = self.skipped.iter().map(|s| s.name.as_str()).collect();
+        self.files.retain(|file| !dropped.contains(root.join(file).to_string_lossy().as_ref()));
+        Ok(self)
     }
 
     /// The set `part`.
@@ -201,4 +331,8 @@ impl Data {
         self.train.validate_labels(classes)?;
         self.test.as_ref().map_or(Ok(()), |set| set.validate_labels(classes))
     }
+}
+
+fn pick<T: Clone>(values: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter().filter_map(|&row| values.get(row).cloned()).collect()
 }

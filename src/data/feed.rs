@@ -1,10 +1,14 @@
 //! Batches for one model input: rows gathered, transposed, scaled and normalised in one pass.
 
+use rayon::prelude::*;
+
 use super::array::{Array, Values};
 use super::decode::{Kept, Kind};
+use super::images::Images;
 use super::layout::{Layout, Order};
+use super::preprocess::Scratch;
 use super::stored::Stored;
-use super::{InputSpec, Normalization};
+use super::{Encoded, InputSpec, Preprocess, Size};
 use crate::{Error, Result};
 
 /// What a batch is made of.
@@ -34,6 +38,8 @@ pub struct Feed<'a> {
 enum Source<'a> {
     /// Bytes and, for each channel, what each of the 256 becomes.
     U8(Rows<'a, u8>, Vec<[f32; 256]>),
+    /// Encoded images, what is done to them, the size that comes out, and tables as above.
+    Images(&'a Images, &'a Preprocess, Size, Vec<[f32; 256]>),
     /// Floats and, for each channel, mean and standard deviation.
     F32(Rows<'a, f32>, Vec<(f32, f32)>),
     /// Floats fed as they are.
@@ -49,12 +55,12 @@ enum Rows<'a, T> {
 }
 
 /// Room for one row that comes from a file.
-struct Scratch<T> {
+struct RowScratch<T> {
     bytes: Vec<u8>,
     values: Vec<T>,
 }
 
-impl<T> Default for Scratch<T> {
+impl<T> Default for RowScratch<T> {
     fn default() -> Self {
         Self { bytes: Vec::new(), values: Vec::new() }
     }
@@ -65,11 +71,8 @@ impl<'a> Feed<'a> {
     ///
     /// # Errors
     /// Samples that don't fit the input; a normalisation for another number of channels.
-    pub(crate) fn new(
-        array: &'a Array,
-        spec: &InputSpec,
-        normalization: &Normalization,
-    ) -> Result<Self> {
+    pub(crate) fn new(array: &'a Array, spec: &InputSpec, preprocess: &Preprocess) -> Result<Self> {
+        let normalization = &preprocess.normalization;
         let subject = array.subject();
         let layout = Layout::resolve(array.sample_shape(), spec, subject)?;
         let width = array
@@ -82,37 +85,50 @@ impl<'a> Feed<'a> {
         let (stored, channels) = match values {
             Values::I64(_) => (Order::Planes, 1),
             Values::Stored(s) if !s.is_image() => (Order::Planes, 1),
-            _ => channels(array.sample_shape(), &layout, wanted).ok_or_else(|| {
-                Error::input(
-                    "--mean and --std",
-                    format!(
-                        "values for {wanted} channels, but the samples of {subject} have shape {}",
-                        super::array::shape_text(array.sample_shape()),
-                    ),
-                    "give one value, or one for each channel of the images",
-                )
-            })?,
-        };
-        let bytes = |rows| {
-            normalization.check_for_bytes()?;
-            Ok(Source::U8(rows, normalization.pairs().into_iter().map(byte_table).collect()))
+            _ => channels(array.sample_shape(), &layout, wanted)
+                .ok_or_else(|| wrong_channels(subject, array.sample_shape(), wanted))?,
         };
         let floats = |rows| match normalization.is_identity() {
             true => Source::Plain(rows),
             false => Source::F32(rows, normalization.pairs()),
         };
         let source = match values {
-            Values::U8(values) => bytes(Rows::Memory(values))?,
+            Values::U8(values) => Source::U8(Rows::Memory(values), preprocess.byte_tables()?),
             Values::F32(values) => floats(Rows::Memory(values)),
             Values::I64(values) => Source::I64(Rows::Memory(values)),
             Values::Stored(values) => match values.encoding().kind {
-                Kind::U8 => bytes(Rows::File(values))?,
+                Kind::U8 => Source::U8(Rows::File(values), preprocess.byte_tables()?),
                 kind if kind.is_float() => floats(Rows::File(values)),
                 _ => Source::I64(Rows::File(values)),
             },
             Values::F64(_) => return Err(Error::internal("an input was read as labels")),
         };
         Ok(Self { subject, rows: array.rows(), width, layout, source, stored, channels })
+    }
+
+    /// Binds encoded images to an input.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; a first image that can't be read.
+    pub(crate) fn of_images(
+        images: &'a Images,
+        spec: &InputSpec,
+        preprocess: &'a Preprocess,
+    ) -> Result<Self> {
+        let (size, channels) = images.target(spec, preprocess)?;
+        let subject = images.subject();
+        let sample = size.shape(channels);
+        let layout = Layout::resolve(&sample, spec, subject)?;
+        let wanted = preprocess.normalization.channels();
+        let (stored, channels) = match channels {
+            1 if wanted == 1 => (Order::Planes, 1),
+            count if wanted == 1 || wanted == count => (Order::Interleaved, count),
+            _ => return Err(wrong_channels(subject, &sample, wanted)),
+        };
+        let width = size.bytes(channels);
+        let width = width.ok_or_else(|| Error::internal("an image's size overflows"))?;
+        let source = Source::Images(images, preprocess, size, preprocess.byte_tables()?);
+        Ok(Self { subject, rows: images.len(), width, layout, source, stored, channels })
     }
 
     /// Shape of one sample as fed, without the batch dimension.
@@ -139,21 +155,30 @@ impl<'a> Feed<'a> {
         let each = rows.iter().zip(out.chunks_exact_mut(self.width.max(1)));
         match &self.source {
             Source::U8(values, tables) => {
-                let mut scratch = Scratch::default();
+                let mut scratch = RowScratch::default();
                 for (&row, target) in each {
                     let convert = |table: &[f32; 256], byte: u8| table[usize::from(byte)];
                     self.sample(self.row(values, row, &mut scratch)?, target, tables, convert);
                 }
             }
+            Source::Images(images, preprocess, size, tables) => {
+                let each = rows.par_iter().zip(out.par_chunks_exact_mut(self.width.max(1)));
+                each.try_for_each_init(Scratch::default, |scratch, (&row, target)| {
+                    let pixels = images.pixels(row, self.channels, preprocess, *size, scratch)?;
+                    let convert = |table: &[f32; 256], byte: u8| table[usize::from(byte)];
+                    self.sample(pixels, target, tables, convert);
+                    Ok(())
+                })?;
+            }
             Source::F32(values, pairs) => {
-                let mut scratch = Scratch::default();
+                let mut scratch = RowScratch::default();
                 for (&row, target) in each {
                     let convert = |&(mean, std): &(f32, f32), value: f32| (value - mean) / std;
                     self.sample(self.row(values, row, &mut scratch)?, target, pairs, convert);
                 }
             }
             Source::Plain(values) => {
-                let mut scratch = Scratch::default();
+                let mut scratch = RowScratch::default();
                 for (&row, target) in each {
                     let source = self.row(values, row, &mut scratch)?;
                     if self.layout.transposed_from.is_none() {
@@ -187,7 +212,7 @@ impl<'a> Feed<'a> {
                 "save token ids and masks as int64",
             ));
         };
-        let mut scratch = Scratch::default();
+        let mut scratch = RowScratch::default();
         for (&row, target) in rows.iter().zip(out.chunks_exact_mut(self.width.max(1))) {
             target.copy_from_slice(self.row(values, row, &mut scratch)?);
         }
@@ -213,7 +238,7 @@ impl<'a> Feed<'a> {
         &self,
         rows: &Rows<'v, T>,
         row: usize,
-        scratch: &'v mut Scratch<T>,
+        scratch: &'v mut RowScratch<T>,
     ) -> Result<&'v [T]> {
         let missing = || Error::internal(format!("{} has no row {row}", self.subject));
         if row >= self.rows {
@@ -282,13 +307,15 @@ fn behind_mut<T>(values: &mut [T], c: usize) -> std::slice::IterMut<'_, T> {
     values.get_mut(c..).unwrap_or_default().iter_mut()
 }
 
-/// What each byte becomes: scaled to \[0, 1\], then normalised.
-fn byte_table((mean, std): (f32, f32)) -> [f32; 256] {
-    let mut table = [0.0; 256];
-    for (entry, byte) in table.iter_mut().zip(0u8..=255) {
-        *entry = (f32::from(byte) / 255.0 - mean) / std;
-    }
-    table
+fn wrong_channels(subject: &str, sample: &[usize], wanted: usize) -> Error {
+    Error::input(
+        "--mean and --std",
+        format!(
+            "values for {wanted} channels, but the samples of {subject} have shape {}",
+            super::array::shape_text(sample),
+        ),
+        "give one value, or one for each channel of the images",
+    )
 }
 
 /// Order and number of channels of stored samples, where `wanted` channels are normalised.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::Normalization;
 
 fn spec(dims: &[Option<usize>]) -> InputSpec {
     InputSpec { name: "input".into(), dims: dims.to_vec() }
@@ -23,7 +24,7 @@ fn fill(
     rows: &[usize],
 ) -> Result<(Vec<usize>, Vec<f32>)> {
     let mut out = vec![9.0; 3];
-    let shape = Feed::new(array, &spec(dims), norm)?.fill_f32(rows, &mut out)?;
+    let shape = Feed::new(array, &spec(dims), &norm.clone().into())?.fill_f32(rows, &mut out)?;
     Ok((shape, out))
 }
 
@@ -123,7 +124,7 @@ fn means_on_the_scale_of_bytes_are_refused() {
 #[test]
 fn integers_feed_integer_inputs_only() {
     let ids = Array::new("d.npz: ids", vec![2, 2], Values::I64(vec![5, 6, 7, -8]));
-    let feed = Feed::new(&ids, &spec(&[None, None]), &Normalization::default()).unwrap();
+    let feed = Feed::new(&ids, &spec(&[None, None]), &Preprocess::default()).unwrap();
     assert_eq!(feed.element(), Element::I64);
     let mut out = Vec::new();
     assert_eq!(feed.fill_i64(&[1], &mut out).unwrap(), [1, 2]);
@@ -132,7 +133,7 @@ fn integers_feed_integer_inputs_only() {
     assert!(error.to_string().contains("takes floats"), "{error}");
 
     let image = bytes(&[1, 4]);
-    let feed = Feed::new(&image, &spec(&[None, None]), &Normalization::default()).unwrap();
+    let feed = Feed::new(&image, &spec(&[None, None]), &Preprocess::default()).unwrap();
     assert!(feed.fill_i64(&[0], &mut Vec::new()).is_err());
 }
 

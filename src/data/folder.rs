@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Data, cifar, idx, npy_folder};
+use super::{Data, LoadOptions, cifar, idx, image_folder, npy_folder, parquet};
 use crate::{Error, Result};
 
 /// A kind of folder: its name, how it is told, how it is read.
@@ -12,26 +12,30 @@ struct Kind {
     load: fn(&Path, &[&str]) -> Result<Data>,
 }
 
-const KINDS: [Kind; 3] = [
+const KINDS: [Kind; 4] = [
     Kind { name: "NumPy arrays", recognise: npy_folder::recognise, load: npy_folder::load },
     Kind { name: "CIFAR", recognise: cifar::recognise, load: |path, _| cifar::load(path) },
     Kind { name: "IDX", recognise: idx::recognise, load: |path, _| idx::load(path) },
+    Kind { name: "parquet", recognise: parquet::recognise, load: |path, _| parquet::load(path) },
 ];
 
 /// Reads a folder; `model_inputs` as in [`super::load`].
 ///
 /// # Errors
 /// A folder of no known kind or of two, and all that the kind's reader refuses.
-pub(crate) fn load(path: &Path, model_inputs: &[&str]) -> Result<Data> {
+pub(crate) fn load(path: &Path, model_inputs: &[&str], options: &LoadOptions) -> Result<Data> {
     let found: Vec<&Kind> = KINDS.iter().filter(|kind| (kind.recognise)(path)).collect();
     match found.as_slice() {
         [kind] => (kind.load)(path, model_inputs),
-        [] => Err(Error::file(
-            path,
-            "not a folder of a supported kind",
-            "give a folder of x_train.npy, y_train.npy, x_test.npy and y_test.npy, of CIFAR's .bin \
-             files, or of IDX files (train-images-idx3-ubyte …); docs/usage.md lists all formats",
-        )),
+        // A folder of images is told by least: any folder with folders might be one.
+        [] => image_folder::load(path, options)?.ok_or_else(|| {
+            Error::file(
+                path,
+                "no images and no other samples in this folder",
+                "give a folder of the form train/CLASS/IMAGE and test/CLASS/IMAGE, or CLASS/IMAGE; \
+                 docs/usage.md lists all formats",
+            )
+        }),
         [one, other, ..] => Err(Error::file(
             path,
             format!("the folder holds two data sets: {} and {}", one.name, other.name),

@@ -1,11 +1,12 @@
 //! SHA-256 in hexadecimal, for the report to say which data it speaks of.
 
-use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::Data;
 use super::archive::unreadable;
 use crate::Result;
 use crate::hex::hex;
@@ -29,22 +30,45 @@ pub fn file_sha256(path: &Path) -> Result<String> {
     }
 }
 
-/// SHA-256 of several files: that of the lines `HASH  NAME` for each, ordered by path, as
-/// `sha256sum NAME...` prints them. That of a single file is the file's own.
+/// SHA-256 of what `data` were read from: of the file, or, for a folder, of the text that
+/// `sha256sum` prints for the used files, sorted by the bytes of their paths from the folder.
 ///
 /// # Errors
-/// As [`file_sha256`].
-pub fn files_sha256(files: &[PathBuf]) -> Result<String> {
-    if let [only] = files {
-        return file_sha256(only);
-    }
+/// A file that has gone or can't be read.
+pub fn source_sha256(path: &Path, data: &Data) -> Result<String> {
+    if data.files.is_empty() { file_sha256(path) } else { folder_sha256(path, &data.files) }
+}
+
+fn folder_sha256(root: &Path, files: &[PathBuf]) -> Result<String> {
+    let line = |file: &PathBuf| -> Result<(Vec<u8>, Vec<u8>)> {
+        let parts: Vec<&[u8]> = file.iter().map(std::ffi::OsStr::as_encoded_bytes).collect();
+        let name = parts.join(&b'/');
+        let hash = file_sha256(&root.join(file))?;
+        Ok((name.clone(), printed(&hash, &name)))
+    };
+    let mut lines = files.par_iter().map(line).collect::<Result<Vec<_>>>()?;
+    lines.sort_unstable();
     let mut hash = Sha256::new();
-    let distinct: BTreeSet<&PathBuf> = files.iter().collect();
-    for file in distinct {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        hash.update(format!("{}  {name}\n", file_sha256(file)?));
-    }
+    lines.iter().for_each(|(_, line)| hash.update(line));
     Ok(hex(&hash.finalize()))
+}
+
+/// `HEX  path`; a name with a backslash or a line end is escaped and marked as `sha256sum` does.
+fn printed(hash: &str, name: &[u8]) -> Vec<u8> {
+    let escaped = name.iter().any(|byte| b"\\\n\r".contains(byte));
+    let mut line = if escaped { b"\\".to_vec() } else { Vec::new() };
+    line.extend(hash.bytes());
+    line.extend(b"  ");
+    for &byte in name {
+        match byte {
+            b'\\' => line.extend(b"\\\\"),
+            b'\n' => line.extend(b"\\n"),
+            b'\r' => line.extend(b"\\r"),
+            byte => line.push(byte),
+        }
+    }
+    line.push(b'\n');
+    line
 }
 
 #[cfg(test)]
@@ -59,14 +83,22 @@ mod tests {
         // FIPS 180-2, appendix B.1.
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(file_sha256(&path).unwrap(), expected);
-        assert_eq!(files_sha256(std::slice::from_ref(&path)).unwrap(), expected);
-        // printf abc > a; printf abc > abc; sha256sum a abc | sha256sum
-        let other = dir.path().join("a");
-        std::fs::write(&other, "abc").unwrap();
-        let lines = format!("{expected}  a\n{expected}  abc\n");
-        let both = hex(&Sha256::digest(lines));
-        assert_eq!(files_sha256(&[path, other]).unwrap(), both);
         assert!(file_sha256(dir.path()).is_err());
         assert!(file_sha256(&dir.path().join("none")).is_err());
+    }
+
+    /// `cd FOLDER && find * -type f | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum`.
+    #[test]
+    fn the_hash_of_a_folder_is_what_sha256sum_prints() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = ["a/2", "a-b/1", "a/10"];
+        for file in files {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, file).unwrap();
+        }
+        let hash = folder_sha256(dir.path(), &files.map(PathBuf::from)).unwrap();
+        assert_eq!(hash, "7d38b56c67ed304000bde87713df2d126fe137110e175273c20ab2d1cc8d5dd3");
+        assert_eq!(printed("ff", b"a\\b\n"), b"\\ff  a\\\\b\\n\n");
     }
 }

@@ -3,6 +3,7 @@
 mod archive;
 mod array;
 mod cifar;
+mod class_names;
 mod dataset;
 mod decode;
 mod encoded;
@@ -11,60 +12,82 @@ mod folder;
 mod forget;
 mod hash;
 mod idx;
+mod image_folder;
+mod images;
 mod keys;
 mod layout;
+mod metadata;
 mod normalization;
 mod npy;
 mod npy_folder;
 pub mod npz;
-// Opened once encoded images can be fed.
-#[cfg_attr(not(test), expect(dead_code))]
+mod options;
 mod parquet;
+mod picture;
 mod positioned;
+mod preprocess;
+mod preprocess_file;
+mod resize;
 mod safetensors;
 mod split;
 mod stored;
 mod stream;
 #[cfg(test)]
 mod testing;
-mod text;
+mod text_file;
+mod walk;
 
 use std::path::Path;
 
 pub use array::{Array, Values};
-pub use dataset::{Data, Dataset, Part};
+pub use class_names::read_class_names;
+pub use dataset::{Data, Dataset, Part, Skipped};
 pub use encoded::Encoded;
 pub use feed::{Element, Feed};
 pub use forget::{ClassItem, Forget, ForgetSpec};
-pub use hash::{file_sha256, files_sha256};
+pub use hash::{file_sha256, source_sha256};
 pub use layout::InputSpec;
 pub use normalization::Normalization;
+pub use options::LoadOptions;
+pub use preprocess::{Centre, Filter, Preprocess, Resize, Size};
+pub use preprocess_file::MAX_EDGE;
 pub use split::{Rows, Side, Splits};
 pub use stored::Stored;
 
 use crate::{Error, Result};
 
-/// Reads a data file or folder; a file's format follows from the name's ending, a folder's from
-/// what is in it. `model_inputs` are the names of the model's inputs, by which arrays of a model
-/// not fed images are found.
+/// Reads a data file or folder; the format of a file follows from its name's ending, that of a
+/// folder from what is in it. `model_inputs` are the names of the model's inputs, by which arrays
+/// of a model not fed images are found.
 ///
 /// # Errors
-/// What is no supported format, and all that the format's reader refuses.
-pub fn load(path: &Path, model_inputs: &[&str]) -> Result<Data> {
-    if path.is_dir() {
-        return folder::load(path, model_inputs);
+/// An ending that is no supported format, all that the format's reader refuses, and images that
+/// can't be read or don't go with the options.
+pub fn load(path: &Path, model_inputs: &[&str], options: &LoadOptions) -> Result<Data> {
+    let mut data = if path.is_dir() {
+        folder::load(path, model_inputs, options)?
+    } else {
+        load_file(path, model_inputs)?
+    };
+    if data.class_names.is_none() {
+        data.class_names.clone_from(&options.class_names);
     }
+    data.inspect(options)
+}
+
+fn load_file(path: &Path, model_inputs: &[&str]) -> Result<Data> {
     // A missing file is told as such, whatever its name ends in.
     npz::open(path)?;
     let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     match ending.as_deref() {
         Some("npz") => npz::from_path(path, model_inputs),
+        Some("parquet") => parquet::load(path),
         Some("safetensors") => safetensors::load(path, model_inputs),
         _ => Err(Error::file(
             path,
             "not a supported data format",
-            "give an .npz or .safetensors file with x_train, y_train, x_test and y_test, or a \
-             folder; docs/usage.md lists all formats",
+            "give a .npz or .safetensors file with x_train, y_train, x_test and y_test, a .parquet \
+             file, or a folder; docs/usage.md lists all formats",
         )),
     }
 }

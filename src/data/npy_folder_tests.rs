@@ -1,6 +1,6 @@
 use super::*;
 use crate::data::testing::{contract, contract_with, floats, npy, npz};
-use crate::data::{InputSpec, Normalization, Values};
+use crate::data::{InputSpec, Preprocess, Values};
 
 fn folder(members: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -27,7 +27,7 @@ fn a_folder_holds_what_an_npz_would() {
         assert_eq!(data.train.labels(), npz.train.labels());
         let rows = [0, 1];
         let batch = |data: &Data| {
-            let norm = Normalization::default();
+            let norm = Preprocess::default();
             let test = data.test.as_ref().unwrap().batch(&rows, &spec, &norm).unwrap();
             (data.train.batch(&rows, &spec, &norm).unwrap(), test)
         };

@@ -1,6 +1,7 @@
 use zip::CompressionMethod::Deflated;
 
 use super::*;
+use crate::data::LoadOptions;
 use crate::data::testing::{contract, contract_with, floats, npy, npz, npz_with};
 use crate::data::{Part, Values};
 
@@ -25,7 +26,7 @@ fn the_contract_is_two_labelled_sets() {
 fn a_single_set_is_left_to_be_split() {
     let members = [("x", npy("|u1", &[2, 1], &[5, 6])), ("y", npy("|u1", &[2], &[0, 1]))];
     let data = from_bytes(&npz(&members), &["input"]).unwrap();
-    assert_eq!((data.train.len(), data.test), (2, None));
+    assert_eq!((data.train.len(), data.test.is_none()), (2, true));
 }
 
 #[test]
@@ -114,12 +115,12 @@ fn paths_that_hold_no_data_are_told_as_what_they_are() {
         if let Some(content) = content {
             std::fs::write(&path, content).unwrap();
         }
-        crate::data::load(&path, &[]).unwrap_err().to_string()
+        crate::data::load(&path, &[], &LoadOptions::default()).unwrap_err().to_string()
     };
     std::fs::create_dir(dir.path().join("folder.npz")).unwrap();
     for (name, content, expected) in [
         ("none.npz", None, "none.npz: no such file"),
-        ("folder.npz", None, "folder.npz: not a folder of a supported kind"),
+        ("folder.npz", None, "folder.npz: no images and no other samples in this folder"),
         ("empty.npz", Some(&b""[..]), "empty.npz: the file is empty"),
         ("random.npz", Some(b"\x8f\x11\x02random"), "random.npz: not a zip archive"),
         ("data.csv", Some(b"1,2"), "data.csv: not a supported data format"),
@@ -129,13 +130,14 @@ fn paths_that_hold_no_data_are_told_as_what_they_are() {
         assert!(problem.ends_with(expected) || problem.contains(expected), "{problem}");
     }
     std::fs::write(dir.path().join("good.NPZ"), npz(&contract())).unwrap();
-    assert!(crate::data::load(&dir.path().join("good.NPZ"), &[]).is_ok());
+    assert!(crate::data::load(&dir.path().join("good.NPZ"), &[], &LoadOptions::default()).is_ok());
 }
 
 #[cfg(unix)]
 #[test]
 fn devices_and_pipes_do_not_hang() {
-    let error = crate::data::load(Path::new("/dev/zero"), &[]).unwrap_err();
+    let error =
+        crate::data::load(Path::new("/dev/zero"), &[], &LoadOptions::default()).unwrap_err();
     assert!(error.to_string().contains("not a regular file"));
 }
 

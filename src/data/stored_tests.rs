@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::data::{Feed, InputSpec, Normalization};
+use crate::data::{Feed, InputSpec, Normalization, Preprocess};
 
 fn file(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = dir.join(name);
@@ -32,7 +32,7 @@ fn values_left_in_the_file_feed_as_those_in_memory() {
     let doubles: Vec<u8> = floats.iter().flat_map(|&v| f64::from(v).to_le_bytes()).collect();
     let halves: Vec<u8> =
         floats.iter().flat_map(|&v| half::bf16::from_f32(v).to_le_bytes()).collect();
-    let norm = Normalization::new(vec![0.1, 0.2, 0.3], vec![0.5]).unwrap();
+    let norm: Preprocess = Normalization::new(vec![0.1, 0.2, 0.3], vec![0.5]).unwrap().into();
     for (kind, content) in [(Kind::U8, bytes), (Kind::F64, doubles), (Kind::Bf16, halves)] {
         let path = file(dir.path(), "x", &[b"head".as_slice(), &content].concat());
         for shape in [[n, c, h, w], [n, h, w, c]] {
@@ -63,7 +63,7 @@ fn integers_left_in_the_file_feed_integer_inputs() {
     let dir = tempfile::tempdir().unwrap();
     let ids: Vec<u8> = [5i32, 6, 7, -8].iter().flat_map(|v| v.to_le_bytes()).collect();
     let stored = array(&file(dir.path(), "ids", &ids), Kind::I32, 0, &[2, 2], 0).unwrap();
-    let feed = Feed::new(&stored, &spec(&[None, None]), &Normalization::default()).unwrap();
+    let feed = Feed::new(&stored, &spec(&[None, None]), &Preprocess::default()).unwrap();
     let mut out = Vec::new();
     assert_eq!(feed.fill_i64(&[1, 0], &mut out).unwrap(), [2, 2]);
     assert_eq!(out, [7, -8, 5, 6]);
@@ -116,7 +116,7 @@ fn a_file_that_shrinks_is_an_error_not_a_guess() {
     let path = file(dir.path(), "x", &[1; 100]);
     let stored = array(&path, Kind::U8, 0, &[10, 10], 0).unwrap();
     std::fs::write(&path, [1; 50]).unwrap();
-    let feed = Feed::new(&stored, &spec(&[None, None]), &Normalization::default()).unwrap();
+    let feed = Feed::new(&stored, &spec(&[None, None]), &Preprocess::default()).unwrap();
     assert!(feed.fill_f32(&[4], &mut Vec::new()).is_ok());
     let error = feed.fill_f32(&[5], &mut Vec::new()).unwrap_err().to_string();
     assert!(error.contains("the file ends early"), "{error}");

@@ -33,6 +33,7 @@ pub(super) fn report(layers: usize, classes: usize, reference: bool) -> Report {
         split_sha256: "5".repeat(64),
         fit: PerSet { forget: 181, retain: 717 },
         eval: PerSet { forget: 179, retain: 1720 },
+        skipped: Vec::new(),
     });
     report.outputs = Some(PerModel {
         original: outputs(0.96),

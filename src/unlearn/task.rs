@@ -50,13 +50,15 @@ impl Task {
         let graph = Graph::new(&model)?;
         let head = Head::find(&graph)?;
         let names = graph.inputs();
-        let data = crate::data::load(&request.samples.path, &names)?;
+        let data = crate::data::load(&request.samples.path, &names, &request.samples.options)?;
         data.validate_labels(head.classes())?;
         let forget = request.samples.forget.resolve(&data)?;
         let splits = Splits::resolve(&data, &forget, request.seed)?;
         let runtime = Runtime::load(&request.runtime)?;
         let session = runtime.plain_session(model.clone())?;
         let inputs = session.inputs();
+        Source { data: &data, preprocess: &request.samples.options.preprocess }
+            .check_sizes(&inputs)?;
         // Asked for a size that no model fixes, it answers with what is fixed.
         let fixed = batch_size(&session, usize::MAX)?;
         let fixed_batch = (fixed != usize::MAX).then_some(fixed);
@@ -91,7 +93,7 @@ impl Task {
     /// # Errors
     /// When the samples don't fit an input.
     pub fn batch(&self, rows: &[usize]) -> Result<Vec<Batch>> {
-        let source = Source { data: &self.data, normalization: &self.samples.normalization };
+        let source = Source { data: &self.data, preprocess: &self.samples.options.preprocess };
         source.feeds(self.splits.fit.retain.part, &self.inputs, rows)
     }
 
@@ -125,7 +127,7 @@ impl Task {
         let graph = Graph::new(&self.model)?;
         let layers = choose_layers(&graph, &self.head, selection)?;
         let tensors: Vec<String> = layers.iter().map(|l| l.tensor.clone()).collect();
-        let source = Source { data: &self.data, normalization: &self.samples.normalization };
+        let source = Source { data: &self.data, preprocess: &self.samples.options.preprocess };
         let trial = |inputs: &[InputSpec], samples| source.trial(inputs, samples);
         let taps = find_taps(&self.runtime, &graph, &self.head, &tensors, &trial)?;
         let last = taps.len() - 1;

@@ -35,7 +35,7 @@ pub struct PerSet<T> {
 pub struct DataEvidence {
     /// The file or folder.
     pub path: String,
-    /// SHA-256 of the file; of several files, that of their list as `sha256sum` prints it.
+    /// SHA-256 of the file; of a folder, that of what `sha256sum` prints for the files used.
     pub sha256: String,
     /// Number of classes the models tell apart.
     pub classes: usize,
@@ -52,6 +52,18 @@ pub struct DataEvidence {
     pub fit: PerSet<usize>,
     /// Sample counts of the split on which everything is measured.
     pub eval: PerSet<usize>,
+    /// Samples that could not be read and were left out on request.
+    #[serde(default)]
+    pub skipped: Vec<SkippedSample>,
+}
+
+/// A sample that was left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SkippedSample {
+    /// File, or file and row.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// What changed in the weights.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use forget_audit::compare::{Observer, Request, Samples, compare};
-use forget_audit::data::{ForgetSpec, Normalization};
+use forget_audit::data::{ForgetSpec, LoadOptions};
 use forget_audit::onnx::Selection;
 use forget_audit::report::Report;
 use forget_audit::runtime::{Device, RuntimeOptions};
@@ -33,7 +33,7 @@ pub fn samples() -> Samples {
     Samples {
         path: fixture("digits.npz"),
         forget: ForgetSpec::classes(vec![3, 8]).expect("two classes"),
-        normalization: Normalization::default(),
+        options: LoadOptions::default(),
     }
 }
 

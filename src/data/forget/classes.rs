@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::suggest;
-use crate::data::text;
+use crate::data::text_file;
 use crate::{Error, Result};
 
 const OPTION: &str = "--forget-classes";
@@ -38,7 +38,7 @@ pub(super) fn parse(list: &str) -> Result<Vec<ClassItem>> {
 
 fn from_file(path: &Path, items: &mut Vec<ClassItem>) -> Result<()> {
     let before = items.len();
-    for (i, line) in text::read(path)?.lines().enumerate() {
+    for (i, line) in text_file::read(path)?.lines().enumerate() {
         // `C#` is a name; a comment has space before it.
         let line = if line.starts_with('#') { "" } else { line };
         let item = line.split(" #").next().unwrap_or_default().trim();

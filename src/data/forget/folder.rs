@@ -7,15 +7,9 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::suggest;
-use crate::data::Encoded;
 use crate::data::archive::unreadable;
+use crate::data::{Encoded, walk};
 use crate::{Error, Result};
-
-/// Endings of image files; others in the folder (notes, thumbnails' databases) are left alone.
-const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"];
-
-/// Folders below each other, at most; links may lead in circles.
-const MAX_DEPTH: usize = 32;
 
 /// SHA-256 of an encoded image.
 type Content = [u8; 32];
@@ -65,8 +59,7 @@ fn lying_under(folder: &Path, images: &dyn Encoded) -> Result<Vec<usize>> {
 
 /// Rows whose bytes are those of a file in the folder; every file must be one of them.
 fn copied(folder: &Path, images: &dyn Encoded) -> Result<Vec<usize>> {
-    let mut files = Vec::new();
-    list(folder, MAX_DEPTH, &mut files)?;
+    let files = walk::images(folder)?;
     if files.is_empty() {
         return Err(Error::nothing(
             format!("{} holds no image", folder.display()),
@@ -110,32 +103,6 @@ fn copied(folder: &Path, images: &dyn Encoded) -> Result<Vec<usize>> {
         ));
     }
     Ok(found.into_iter().map(|(row, _)| row).collect())
-}
-
-/// Image files under the folder; hidden ones are left out.
-fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
-    let subject = folder.display().to_string();
-    let Some(depth) = depth.checked_sub(1) else {
-        return Err(Error::file(folder, "folders lie too deep", "give a folder of images"));
-    };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|error| unreadable(&subject, &error))? {
-        paths.push(entry.map_err(|error| unreadable(&subject, &error))?.path());
-    }
-    paths.sort();
-    for path in paths {
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-        if hidden {
-            continue;
-        }
-        if path.is_dir() {
-            list(&path, depth, files)?;
-        } else if ending.is_some_and(|e| ENDINGS.contains(&e.as_str())) && path.is_file() {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::data::decode::Purpose;
 use crate::data::positioned::Positioned;
-use crate::data::{npy, text};
+use crate::data::{npy, text_file};
 use crate::{Error, Result};
 
 /// Columns of a `.csv` that hold indices.
@@ -27,9 +27,9 @@ pub(super) fn read(path: &Path) -> Result<(String, Vec<usize>)> {
     let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     let rows = match ending.as_deref() {
         Some("npy") => from_npy(path, &source)?,
-        Some("txt") => from_text(&text::read(path)?, &source)?,
-        Some("csv") => from_csv(&text::read(path)?, &source)?,
-        Some("json") => from_json(&text::read(path)?, &source)?,
+        Some("txt") => from_text(&text_file::read(path)?, &source)?,
+        Some("csv") => from_csv(&text_file::read(path)?, &source)?,
+        Some("json") => from_json(&text_file::read(path)?, &source)?,
         _ => {
             return Err(Error::file(
                 path,

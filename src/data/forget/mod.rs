@@ -93,7 +93,7 @@ impl ForgetSpec {
             }
             Self::Folder(folder) => Ok(Forget::Samples {
                 source: format!("--forget-folder {}", folder.display()),
-                rows: folder::resolve(folder, &data.source, None)?,
+                rows: folder::resolve(folder, &data.source, data.train.encoded())?,
             }),
             Self::Column(text) => Ok(Forget::Samples {
                 source: format!("--forget-column {text}"),

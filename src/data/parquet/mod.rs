@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Encoded;
 use super::archive::unreadable;
+use super::{Data, Dataset, Encoded};
 use crate::{Error, Result};
 use images::Images;
 use labels::Labels;
@@ -46,6 +46,20 @@ pub(crate) struct ParquetSets {
 /// Whether the folder, or its `data`, holds shards of a training set.
 pub(crate) fn recognise(folder: &Path) -> bool {
     shards_folder(folder).is_some()
+}
+
+/// Reads one file, which is then the only set, or a folder of shards.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn load(path: &Path) -> Result<Data> {
+    let sets = open(path)?;
+    let source = path.display().to_string();
+    let dataset = |set: ParquetSet| Dataset::of_images(set.store, set.labels, &source);
+    let test = sets.test.map(dataset).transpose()?;
+    let mut data = Data::new(&source, dataset(sets.train)?, test).with_files(sets.files);
+    (data.class_names, data.columns) = (sets.class_names, sets.columns);
+    Ok(data)
 }
 
 /// Opens one file, which is then the only set, or a folder of shards.
