@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use forget_audit::activations::Source;
+use forget_audit::config::DataConfig;
 use forget_audit::data::{Part, load};
 use forget_audit::onnx::{Graph, Model};
 use forget_audit::report::clean;
@@ -85,7 +86,14 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         let problem = format!("the model has no input \"{unknown}\"");
         return Err(Error::input("--input", problem, format!("it has {}", names.join(", "))));
     }
-    let options = arguments.images.options()?;
+    let options = arguments.images.options(&DataConfig::default())?;
+    if let (None, Some(option)) = (&arguments.data, arguments.images.given()) {
+        return Err(Error::input(
+            option,
+            "says how samples are read, but no samples are named",
+            "give --data PATH, or leave the option out",
+        ));
+    }
     let data = match &arguments.data {
         Some(path) => Some(load(path, &Graph::new(&model)?.inputs(), &options)?),
         None => None,
