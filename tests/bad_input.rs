@@ -358,7 +358,7 @@ fn bad_options() {
     run("std 0", &sampled, &["--std", "0"], error(&["--std"]));
     run("three means", &sampled, &["--mean", "0,0,0"], error(&["--mean", "3"]));
     run("unknown option", &sampled, &["--turbo"], error(&["--turbo"]));
-    run("no model", &["compare", &original], &[], error(&["UNLEARNED"]));
+    run("no model", &["compare", &original], &[], error(&["unlearned", "audit init"]));
     run("no command", &[], &["compere"], error(&["compere"]));
     run(
         "the original as reference",
