@@ -61,8 +61,14 @@ fn message(group: &[&Finding], first: &Finding) -> String {
         clean(&first.found),
         clean(&first.expected)
     );
-    let layers: Vec<String> =
-        group.iter().filter_map(|f| Some(clean(short_layer(f.layer.as_deref()?)))).collect();
+    let mut layers: Vec<String> = Vec::new();
+    for layer in group.iter().filter_map(|f| f.layer.as_deref()) {
+        let layer = clean(short_layer(layer));
+        // A rule may speak of a layer twice.
+        if !layers.contains(&layer) {
+            layers.push(layer);
+        }
+    }
     if !layers.is_empty() {
         let more = layers.len().saturating_sub(NAMED);
         let named = layers.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");

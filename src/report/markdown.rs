@@ -119,10 +119,11 @@ fn inputs(out: &mut Paper, report: &Report) {
 fn findings(out: &mut Paper, report: &Report) {
     let row = |finding: &&Finding| {
         let layer = finding.layer.as_deref().map(|l| code(short_layer(l))).unwrap_or_default();
-        let level = if finding.blocks() { "failed" } else { "warned" };
-        let level = match finding.outcome {
-            Outcome::Undecided => format!("{level} (undecided)"),
-            _ => level.into(),
+        let level = match (finding.outcome, finding.blocks()) {
+            (Outcome::Undecided, true) => "undecided",
+            (_, true) => "failed",
+            (Outcome::Undecided, false) => "warning, undecided",
+            (_, false) => "warning",
         };
         format!(
             "| [{}]({}) | {layer} | {level}{} | {} | {} |\n",
