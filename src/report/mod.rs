@@ -7,6 +7,7 @@ mod html;
 mod json;
 mod model;
 mod remedy;
+mod standing;
 mod text;
 
 #[cfg(test)]
