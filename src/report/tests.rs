@@ -407,16 +407,3 @@ fn a_limit_says_where_it_is_set_and_an_override_without_a_layer_is_told() {
         assert!(output.contains("audit.toml:12:3") && output.contains("audit.toml:9:1"));
     }
 }
-
-#[test]
-fn zz_dump() {
-    let dir = std::path::Path::new("/tmp/bx");
-    let exploratory = judged_by(report(4, 10, true), &Policy::preset(Preset::Exploratory));
-    std::fs::write(dir.join("reg.html"), page(&regressed(6))).unwrap();
-    std::fs::write(dir.join("exp.html"), page(&exploratory)).unwrap();
-    std::fs::write(dir.join("plain.html"), page(&report(4, 10, true))).unwrap();
-    for w in [50, 100] {
-        std::fs::write(dir.join(format!("reg{w}.txt")), plain(&regressed(6), Some(w))).unwrap();
-        std::fs::write(dir.join(format!("exp{w}.txt")), plain(&exploratory, Some(w))).unwrap();
-    }
-}
