@@ -1,6 +1,7 @@
 //! How a report stands before its policy, in words: one wording for every renderer that people
 //! read.
 
+use super::clean::shorten;
 use crate::report::Report;
 use crate::verdict::{Change, Finding, Label, Outcome};
 
@@ -44,7 +45,7 @@ pub(super) fn standing(report: &Report) -> Option<Standing> {
 fn policy(report: &Report) -> String {
     match &report.policy {
         Some(policy) => match &policy.path {
-            Some(path) => format!("the policy {path} (preset {})", policy.preset),
+            Some(path) => format!("the policy {} (preset {})", name(path), policy.preset),
             None => format!("the preset {}", policy.preset),
         },
         None => "the policy".into(),
@@ -65,7 +66,12 @@ fn blocking(report: &Report, all: usize) -> String {
 pub(super) fn place(report: &Report, finding: &Finding) -> Option<String> {
     let path = report.policy.as_ref()?.path.as_ref()?;
     let at = finding.set_at?;
-    Some(format!("{path}:{}:{}", at.line, at.column))
+    Some(format!("{}:{}:{}", name(path), at.line, at.column))
+}
+
+/// A path within a sentence.
+pub(super) fn name(path: &str) -> String {
+    shorten(path, 60)
 }
 
 /// A change against the baseline in a word.

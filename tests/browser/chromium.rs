@@ -28,11 +28,13 @@ const FLAGS: [&str; 16] = [
     "--dump-dom",
 ];
 
-/// A browser on this machine.
+/// A browser on this machine that starts; some are only a hint at where to get one.
 pub fn find() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    NAMES.iter().find_map(|name| folders.iter().map(|f| f.join(name)).find(|p| p.is_file()))
+    let all = NAMES.iter().flat_map(|name| folders.iter().map(move |f| f.join(name)));
+    all.filter(|p| p.is_file())
+        .find(|p| run(Command::new(p).arg("--version"), Duration::from_secs(20)).is_ok())
 }
 
 /// What a run left on its two streams.
@@ -41,26 +43,25 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Opens `page` with `browser`, at most for `limit`; its children end with it.
+/// Opens `page` with `browser`, at most for `limit`.
 pub fn open(browser: &Path, page: &Path, limit: Duration) -> Result<Output, String> {
+    let profile = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let mut command = Command::new(browser);
+    command.args(FLAGS).arg(format!("--user-data-dir={}", profile.path().display()));
+    run(command.arg(format!("file://{}", page.display())), limit)
+}
+
+/// Runs `command`, at most for `limit`; its children end with it.
+fn run(command: &mut Command, limit: Duration) -> Result<Output, String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let (out, err) = (folder.path().join("out"), folder.path().join("err"));
     let file = |path: &Path| File::create(path).map_err(|e| e.to_string());
-    let child = Command::new(browser)
-        .args(FLAGS)
-        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
-        .arg(format!("file://{}", page.display()))
-        .stdin(Stdio::null())
-        .stdout(file(&out)?)
-        .stderr(file(&err)?)
-        .process_group(0)
-        .spawn()
-        .map_err(|e| format!("{}: {e}", browser.display()))?;
-    let mut group = Group(child);
-    let begin = Instant::now();
     let read = |path: &Path| {
         fs::read(path).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
     };
+    command.stdin(Stdio::null()).stdout(file(&out)?).stderr(file(&err)?).process_group(0);
+    let mut group = Group(command.spawn().map_err(|e| e.to_string())?);
+    let begin = Instant::now();
     loop {
         match group.0.try_wait().map_err(|e| e.to_string())? {
             Some(status) if status.success() => break,
@@ -81,9 +82,8 @@ struct Group(Child);
 impl Drop for Group {
     fn drop(&mut self) {
         let group = format!("-{}", self.0.id());
-        let quiet = || Stdio::null();
         // Fails where nothing is left of the group, and that is fine.
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(quiet()).status();
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         let _ = self.0.wait();
     }
 }

@@ -31,32 +31,47 @@ function ratio(a, b) {
   return (high + 0.05) / (low + 0.05);
 }
 
+function visible(element) {
+  return element.checkVisibility({ contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true });
+}
+const short = (text) => text.trim().replace(/\s+/g, " ").slice(0, 60);
+
+/** A folded part, what it is called and what is in it. */
+function parts(page) {
+  return [...page.querySelectorAll("details")].map((details) => {
+    const summary = details.querySelector("summary");
+    const inside = [...details.children].filter((e) => e !== summary);
+    return { details, summary, inside, label: short(summary ? summary.textContent : "no summary") };
+  });
+}
+
+/** Opens what is folded, as a reader would. */
+function unfold(frame) {
+  const problems = [];
+  for (const { details, summary, inside, label } of parts(frame.contentWindow.document)) {
+    if (details.open) continue;
+    if (inside.some(visible)) problems.push(`folded: "${label}" shows what it should hide`);
+    if (summary) summary.click();
+    if (!details.open) problems.push(`folded: "${label}" does not open`);
+  }
+  return problems;
+}
+
 function measure(frame, dark) {
   const view = frame.contentWindow;
   const page = view.document;
   const style = (element, part) => view.getComputedStyle(element, part);
   const problems = [];
-  const short = (text) => text.trim().replace(/\s+/g, " ").slice(0, 60);
   const name = (element) => {
     const label = element.getAttribute("class");
     return element.tagName.toLowerCase() + (label ? "." + label.replace(/ /g, ".") : "");
   };
-  const visible = (element) =>
-    element.checkVisibility({ contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true });
 
   if (view.matchMedia("(prefers-color-scheme: dark)").matches !== dark) problems.push("scheme: the other one is shown");
   if (view.innerWidth !== frame.clientWidth) problems.push(`width: ${view.innerWidth}`);
 
-  const folded = [...page.querySelectorAll("details")];
-  for (const details of folded) {
-    const summary = details.querySelector("summary");
-    const label = short(summary ? summary.textContent : "no summary");
-    const inside = [...details.children].filter((e) => e !== summary);
-    if (!details.open) {
-      if (inside.some(visible)) problems.push(`folded: "${label}" shows what it should hide`);
-      if (summary) summary.click();
-    }
-    if (!details.open) problems.push(`folded: "${label}" does not open`);
+  const folded = parts(page);
+  for (const { inside, label } of folded) {
     const shown = inside.filter((e) => visible(e) && e.getBoundingClientRect().height > 0 && e.textContent.trim());
     if (!shown.length) problems.push(`folded: "${label}" has nothing in it`);
   }
@@ -68,6 +83,14 @@ function measure(frame, dark) {
     const rows = table ? table.querySelectorAll("tbody tr").length : 0;
     if (rows < Math.max(1, chart.querySelectorAll("text.name").length)) problems.push(`chart: "${label}" has no table, or a shorter one`);
     if (!visible(chart) || chart.getBoundingClientRect().width < 200) problems.push(`chart: "${label}" can't be seen`);
+    // Names stay left of the plot, values right of it, all within the drawing.
+    const grid = chart.querySelector(".grid")?.getBBox();
+    for (const text of chart.querySelectorAll("text")) {
+      const box = text.getBBox();
+      const [left, right] = [box.x, box.x + box.width];
+      const beside = !grid || !text.matches(".name, .value") || right <= grid.x || left >= grid.x + grid.width;
+      if (!beside || left < -1 || right > chart.viewBox.baseVal.width + 1) problems.push(`chart: "${short(text.textContent)}" runs into the plot or out of it`);
+    }
   }
 
   const room = page.documentElement.clientWidth;
@@ -119,21 +142,37 @@ function measure(frame, dark) {
       if (content !== "none" && content !== "normal" && visible(element)) legible(element, part, content);
     }
   }
+  // Markers too must stand out, by 3 to 1; lines that only join them need not.
+  for (const mark of page.querySelectorAll("svg .f, svg .h, svg .whisker")) {
+    const own = style(mark);
+    const ground = behind(mark);
+    const found = ratio(over(rgba(own.fill === "none" ? own.stroke : own.fill), ground), ground);
+    if (found < 3) problems.push(`contrast: ${found.toFixed(2)} of a marker in ${name(mark.closest("svg, g"))}`);
+  }
   return {
     problems: [...new Set(problems)], texts, least, charts: charts.length, folded: folded.length,
     title: page.title, heading: page.querySelector("h1").innerText, gate: page.querySelector(".gate")?.innerText ?? null,
   };
 }
 
-/** Results as JSON without a character that HTML would write otherwise. */
+/** Once every frame is there: unfold all, let the browser lay them out again, then measure. */
 addEventListener("load", () => {
-  const results = [...document.querySelectorAll("iframe")].map((frame) => {
+  const frames = [...document.querySelectorAll("iframe")];
+  const tried = (frame, step) => {
     try {
-      return measure(frame, frame.style.colorScheme === "dark");
+      return step(frame);
     } catch (error) {
       return { problems: [`script: ${error}`] };
     }
-  });
-  const escaped = (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0");
-  document.getElementById("result").textContent = JSON.stringify(results).replace(/[^ -~]|[<>&]/g, escaped);
+  };
+  const opened = frames.map((frame) => tried(frame, (f) => ({ problems: unfold(f) })).problems);
+  setTimeout(() => {
+    const results = frames.map((frame, i) => {
+      const seen = tried(frame, (f) => measure(f, f.style.colorScheme === "dark"));
+      return { ...seen, problems: [...opened[i], ...seen.problems] };
+    });
+    // JSON without a character that HTML would write otherwise.
+    const escaped = (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0");
+    document.getElementById("result").textContent = JSON.stringify(results).replace(/[^ -~]|[<>&]/g, escaped);
+  }, 500);
 });

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::format::{brief, list, number, size};
-use super::super::standing::{changes, standing};
+use super::super::standing::{changes, name, standing};
 use crate::report::Report;
 use crate::verdict::{Label, OutputAccuracy};
 
@@ -94,7 +94,7 @@ pub(super) fn baseline(report: &Report) -> Option<String> {
     let baseline = report.baseline.as_ref()?;
     Some(format!(
         "Compared with the baseline {} ({}, {}); of what did not pass: {}.",
-        baseline.path,
+        name(&baseline.path),
         baseline.label.as_str(),
         baseline.created,
         changes(report)
