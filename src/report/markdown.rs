@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::clean::clean;
-use super::format::{brief, count, list, short_layer};
+use super::format::{brief, count, forgotten, short_layer};
 use super::gaps::gaps;
 use super::model::{ModelSummary, Report};
 use crate::verdict::rules::help;
@@ -103,7 +103,7 @@ fn inputs(out: &mut Paper, report: &Report) {
         rows.push(format!("| data | {} | {} |\n", code(&data.path), code(&hash)));
         let what = match data.forget_classes.as_slice() {
             [] => "single samples".into(),
-            classes => format!("classes {}", list(classes)),
+            _ => format!("classes {}", prose(&forgotten(data))),
         };
         let samples = count((data.eval.forget + data.eval.retain) as u64);
         rows.push(format!("| forgotten | {what}, measured on {samples} samples | |\n"));

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::format::{brief, list, number, size};
+use super::super::format::{brief, forgotten, number, size};
 use super::super::standing::{changes, name, standing};
 use crate::report::Report;
 use crate::verdict::{Label, OutputAccuracy};
@@ -174,12 +174,10 @@ pub(super) fn scope(report: &Report) -> String {
     match &report.data {
         Some(data) => format!(
             "Forget {} of {}; {} layer{}, {} forget and {} retain samples measured.",
-            if data.forget_classes.is_empty() {
-                "samples".into()
-            } else if let [one] = data.forget_classes.as_slice() {
-                format!("class {one}")
-            } else {
-                format!("classes {}", list(&data.forget_classes))
+            match data.forget_classes.len() {
+                0 => "samples".into(),
+                1 => format!("class {}", forgotten(data)),
+                _ => format!("classes {}", forgotten(data)),
             },
             size(data.classes),
             layers,

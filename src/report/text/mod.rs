@@ -7,7 +7,7 @@ use comfy_table::Color;
 
 use super::Report;
 use super::clean::shorten;
-use super::format::{count, list, number, short_layer, size};
+use super::format::{count, forgotten, number, short_layer, size};
 use super::gaps::{statuses, unused};
 use super::standing::{changes, is_regression, place, standing, word};
 use crate::verdict::{
@@ -58,8 +58,8 @@ fn header(paper: &mut Paper, report: &Report) {
         paper.entry("data", &data.path);
         let what = match data.forget_classes.as_slice() {
             [] => "forget samples".into(),
-            [one] => format!("forget class {one} of {}", data.classes),
-            many => format!("forget classes {} of {}", list(many), data.classes),
+            [_] => format!("forget class {} of {}", forgotten(data), data.classes),
+            _ => format!("forget classes {} of {}", forgotten(data), data.classes),
         };
         paper.entry(
             "",
