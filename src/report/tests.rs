@@ -381,6 +381,8 @@ fn what_changed_since_the_baseline_is_said_and_does_not_flood() {
     let same = compared(self::report(4, 10, true), &self::report(4, 10, true));
     assert!(plain(&same, None).contains("few-shot-recovery, unchanged"));
     assert!(!plain(&same, None).contains("failed    regression"));
+    let unchanged = self::page(&same).matches("<span class=\"change\">unchanged</span>").count();
+    assert_eq!(unchanged, same.findings.iter().filter(|f| f.blocks()).count());
 }
 
 #[test]

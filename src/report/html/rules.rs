@@ -7,7 +7,7 @@ use super::super::format::{short_layer, size};
 use super::super::standing::{is_regression, place, word};
 use crate::report::Report;
 use crate::verdict::rules::{find, help};
-use crate::verdict::{Finding, Outcome};
+use crate::verdict::{Change, Finding, Outcome};
 
 /// Findings in the groups of the page.
 #[derive(Serialize)]
@@ -108,6 +108,9 @@ impl Rule {
             Outcome::Undecided => ("?", "undecided", "undecided"),
         };
         let known = find(&finding.rule);
+        // That what passed passes still is no news.
+        let passed = finding.outcome == Outcome::Passed;
+        let change = finding.change.filter(|c| !passed || *c != Change::Unchanged);
         Self {
             rule: finding.rule.clone(),
             help: known.map(|rule| help(rule.id)),
@@ -115,7 +118,7 @@ impl Rule {
             outcome,
             sign,
             tone,
-            change: finding.change.map_or("", word),
+            change: change.map_or("", word),
             layer: finding
                 .layer
                 .as_deref()
