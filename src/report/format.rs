@@ -1,6 +1,7 @@
 //! Numbers as words: one notation for every renderer that people read.
 
 use crate::measures::Status;
+use crate::verdict::rules;
 
 /// What stands where there is no value.
 pub(super) const ABSENT: &str = "–";
@@ -98,6 +99,12 @@ pub(super) fn explain(status: Status) -> &'static str {
         }
         _ => "the measure could not be computed",
     }
+}
+
+/// Where a rule is explained. Only rules of ours have such a place: a stored report is anyone's
+/// file, and what it calls a rule may be anything.
+pub(super) fn help_on(rule: &str) -> Option<String> {
+    rules::find(rule).map(|known| rules::help(known.id))
 }
 
 /// `value` where it is a number at all.
