@@ -117,7 +117,89 @@ fn packed((name, content): (String, Vec<u8>)) -> (String, Vec<u8>) {
     (format!("{name}.gz"), encoder.finish().unwrap())
 }
 
+fn png(pixels: &[u8]) -> Vec<u8> {
+    let image = image::GrayImage::from_raw(8, 8, pixels.to_vec()).unwrap();
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+impl Set {
+    /// Each image as PNG with its label.
+    fn pictures(&self) -> impl Iterator<Item = (Vec<u8>, u8)> {
+        self.images.chunks_exact(64).map(png).zip(self.labels.iter().copied())
+    }
+}
+
+/// `SET/CLASS/NUMBER.png`, or, with a table, `SET/NUMBER.png` and `SET/metadata.csv` with a column
+/// that marks every third image.
+fn image_folder(root: &Path, sets: &[Set; 2], table: bool) {
+    for (set, name) in sets.iter().zip(["train", "test"]) {
+        let mut lines = String::from("file_name,label,every_third\n");
+        for (row, (bytes, label)) in set.pictures().enumerate() {
+            let file = match table {
+                true => format!("{row:05}.png"),
+                false => format!("{label}/{row:05}.png"),
+            };
+            let path = root.join(name).join(&file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+            lines.push_str(&format!("{file},{label},{}\n", row % 3 == 0));
+        }
+        if table {
+            std::fs::write(root.join(name).join("metadata.csv"), lines).unwrap();
+        }
+    }
+}
+
+/// `data/train-00000-of-00002.parquet` and so on, as the Hugging Face Hub lays image sets down.
+fn parquet_folder(root: &Path, sets: &[Set; 2]) {
+    use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    let schema = "message schema { optional group image { optional binary bytes; optional binary \
+                  path (UTF8); } optional int64 label; }";
+    let schema = std::sync::Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    std::fs::create_dir_all(root.join("data")).unwrap();
+    for (set, name) in sets.iter().zip(["train", "test"]) {
+        let rows: Vec<(Vec<u8>, u8)> = set.pictures().collect();
+        for (shard, rows) in rows.chunks(rows.len().div_ceil(2)).enumerate() {
+            let path = root.join(format!("data/{name}-{shard:05}-of-00002.parquet"));
+            let properties = std::sync::Arc::new(WriterProperties::default());
+            let file = File::create(path).unwrap();
+            let mut writer = SerializedFileWriter::new(file, schema.clone(), properties).unwrap();
+            for rows in rows.chunks(100) {
+                let mut group = writer.next_row_group().unwrap();
+                let n = rows.len();
+                let images: Vec<ByteArray> =
+                    rows.iter().map(|(bytes, _)| bytes.clone().into()).collect();
+                let labels: Vec<i64> = rows.iter().map(|(_, label)| i64::from(*label)).collect();
+                let mut column = group.next_column().unwrap().unwrap();
+                let image = column.typed::<ByteArrayType>();
+                image.write_batch(&images, Some(&vec![2; n]), None).unwrap();
+                column.close().unwrap();
+                let mut column = group.next_column().unwrap().unwrap();
+                let path = column.typed::<ByteArrayType>();
+                path.write_batch(&[], Some(&vec![1; n]), None).unwrap();
+                column.close().unwrap();
+                let mut column = group.next_column().unwrap().unwrap();
+                column.typed::<Int64Type>().write_batch(&labels, Some(&vec![1; n]), None).unwrap();
+                column.close().unwrap();
+                group.close().unwrap();
+            }
+            writer.close().unwrap();
+        }
+    }
+}
+
+/// The forget set of the other tests.
+const CLASSES: [&str; 2] = ["--forget-classes", "3,8"];
+
 fn report(data: &Path) -> Value {
+    report_of(data, &CLASSES)
+}
+
+fn report_of(data: &Path, forget: &[&str]) -> Value {
     let place = tempfile::tempdir().unwrap();
     let output = audit(place.path())
         .args(["compare", "--format", "json", "--quiet", "--exit-zero"])
@@ -125,7 +207,7 @@ fn report(data: &Path) -> Value {
         .arg(model("conv-head-flip"))
         .arg("--data")
         .arg(data)
-        .args(["--forget-classes", "3,8"])
+        .args(forget)
         .output()
         .unwrap();
     serde_json::from_slice(&output.stdout)
@@ -138,7 +220,9 @@ fn assert_same(one: &Value, other: &Value, place: &str) {
         (Value::Object(one), Value::Object(other)) => {
             assert!(one.keys().eq(other.keys()), "{place}");
             for (key, value) in one {
-                if !matches!(key.as_str(), "path" | "sha256" | "created") {
+                // Arrays have no names for their classes.
+                let place_alone = ["path", "sha256", "created", "forget_class_names"];
+                if !place_alone.contains(&key.as_str()) {
                     assert_same(value, &other[key], &format!("{place}.{key}"));
                 }
             }
@@ -167,9 +251,12 @@ fn the_digits_give_one_report_in_every_format() {
     safetensors(&path("d.safetensors"), &sets);
     folder(&path("idx"), &idx_files(&sets));
     folder(&path("gz"), &idx_files(&sets).into_iter().map(packed).collect::<Vec<_>>());
+    image_folder(&path("images"), &sets, false);
+    image_folder(&path("table"), &sets, true);
+    parquet_folder(&path("hub"), &sets);
     let expected = report(&path("d.npz"));
     assert_eq!(expected["verdict"]["label"], "superficial");
-    let hashes: Vec<Value> = ["npy", "d.safetensors", "idx", "gz"]
+    let hashes: Vec<Value> = ["npy", "d.safetensors", "idx", "gz", "images", "table", "hub"]
         .map(|name| {
             let found = report(&path(name));
             assert_same(&expected, &found, name);
@@ -249,4 +336,48 @@ fn classes_are_forgotten_by_name_where_the_data_name_them() {
     assert!(run(&["--forget-folder", "cifar"]).contains("arrays, not image files"));
     let both = run(&["--forget-classes", "1", "--forget-column", "x"]);
     assert!(both.contains("cannot be used with"), "{both}");
+}
+
+/// Every way to name the same forgotten rows gives the same split.
+#[test]
+fn forgotten_samples_are_named_in_several_ways() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let sets = digits();
+    image_folder(&path("table"), &sets, true);
+    image_folder(&path("images"), &sets, false);
+    let table = path("table");
+    let rows: Vec<usize> = (0..sets[0].labels.len()).step_by(3).collect();
+    let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    std::fs::write(path("rows.txt"), &lines).unwrap();
+    std::fs::write(path("rows.csv"), format!("index\n{lines}")).unwrap();
+    std::fs::write(path("rows.json"), format!("{rows:?}")).unwrap();
+    std::fs::create_dir(path("copies")).unwrap();
+    for row in &rows {
+        let name = format!("{row:05}.png");
+        let to = path("copies").join(format!("copy-of-{name}"));
+        std::fs::copy(table.join("train").join(name), to).unwrap();
+    }
+    let split = |data: &Path, option: &str, value: &Path| {
+        let found = report_of(data, &[option, value.to_str().unwrap()]);
+        found["data"]["split_sha256"].clone()
+    };
+    let expected = split(&table, "--forget-indices", &path("rows.txt"));
+    assert!(expected.is_string());
+    assert_eq!(split(&table, "--forget-indices", &path("rows.csv")), expected);
+    assert_eq!(split(&table, "--forget-indices", &path("rows.json")), expected);
+    assert_eq!(split(&table, "--forget-folder", &path("copies")), expected);
+    assert_eq!(split(&table, "--forget-column", Path::new("every_third")), expected);
+    assert_eq!(split(&table, "--forget-column", Path::new("every_third=true")), expected);
+    // A class by its name, its number, its folder: the last are samples, not a class.
+    let by = |option: &str, value: &str| report_of(&path("images"), &[option, value]);
+    let names = &by("--forget-classes", "name:3,8")["data"];
+    assert_eq!(names["forget_class_names"], serde_json::json!(["3", "8"]));
+    assert_eq!(names["split_sha256"], by("--forget-classes", "3,8")["data"]["split_sha256"]);
+    let class_folder = path("images/train/3");
+    let folder = by("--forget-folder", class_folder.to_str().unwrap());
+    let threes = sets[0].labels.iter().filter(|&&label| label == 3).count() as u64;
+    let data = &folder["data"];
+    let count = |split: &str| data[split]["forget"].as_u64().unwrap();
+    assert_eq!(count("fit") + count("eval"), threes);
 }

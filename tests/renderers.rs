@@ -110,7 +110,9 @@ fn several_formats_are_written_at_once_or_refused() {
     let run = |formats: &[&str]| {
         let mut command = audit(folder.path());
         command.arg("report").arg(path("erased"));
-        formats.iter().for_each(|f| drop(command.args(["--format", f])));
+        for format in formats {
+            command.args(["--format", format]);
+        }
         let output = command.output().expect("a run");
         (output.status.code(), String::from_utf8(output.stderr).expect("text"), output.stdout)
     };

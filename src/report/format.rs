@@ -1,7 +1,8 @@
 //! Numbers as words: one notation for every renderer that people read.
 
+use super::clean::shorten;
 use crate::measures::Status;
-use crate::verdict::rules;
+use crate::verdict::{DataEvidence, rules};
 
 /// What stands where there is no value.
 pub(super) const ABSENT: &str = "–";
@@ -67,10 +68,26 @@ pub(super) fn size(n: usize) -> String {
 
 /// Class numbers as a list: `3 and 8`.
 pub(super) fn list(numbers: &[usize]) -> String {
-    let shown: Vec<String> = numbers.iter().take(20).map(ToString::to_string).collect();
-    match shown.as_slice() {
-        _ if numbers.len() > shown.len() => {
-            format!("{} and {} more", shown.join(", "), numbers.len() - shown.len())
+    enumeration(&numbers.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+/// The forgotten classes, with their names where the data give any: `3 (cat) and 8`.
+pub(super) fn forgotten(data: &DataEvidence) -> String {
+    let named = |(at, class): (usize, &usize)| {
+        let number = class.to_string();
+        match data.forget_class_names.get(at).filter(|name| **name != number) {
+            Some(name) => format!("{number} ({})", shorten(name, 40)),
+            None => number,
+        }
+    };
+    enumeration(&data.forget_classes.iter().enumerate().map(named).collect::<Vec<_>>())
+}
+
+fn enumeration(items: &[String]) -> String {
+    let shown = items.get(..20).unwrap_or(items);
+    match shown {
+        _ if items.len() > shown.len() => {
+            format!("{} and {} more", shown.join(", "), items.len() - shown.len())
         }
         [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => shown.join(", "),

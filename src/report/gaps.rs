@@ -28,7 +28,13 @@ pub(super) fn gaps(report: &Report) -> Vec<String> {
         );
     }
     gaps.extend(statuses(&report.layers));
+    gaps.extend(unused(report));
     gaps
+}
+
+/// Overrides of the policy that applied to nothing, most often for a typing error.
+pub(super) fn unused(report: &Report) -> impl Iterator<Item = String> {
+    report.policy.iter().flat_map(|p| &p.unused).map(|text| format!("Not applied: {text}"))
 }
 
 fn missing_parts(report: &Report, gaps: &mut Vec<String>) {

@@ -3,9 +3,12 @@
 //! GitHub shows ten annotations of a kind for each step and drops the rest, so there is one for
 //! each rule, and the tenth speaks of all that follow.
 
+use std::collections::BTreeSet;
+
 use super::clean::clean;
 use super::format::{help_on, short_layer};
 use super::model::Report;
+use super::standing::standing;
 use crate::verdict::Finding;
 
 /// Annotations of a kind that GitHub shows for a step.
@@ -20,12 +23,8 @@ pub fn github(report: &Report) -> String {
     let verdict = &report.verdict;
     let title = format!("audit: {}", verdict.label.as_str());
     let mut text = clean(&verdict.sentence);
-    if let Some(gate) = &report.gate {
-        let passes = if gate.passed { "passes" } else { "does not pass" };
-        text.push_str(&format!(
-            "\nThe policy {passes}: {} failed, {} warned.",
-            gate.failed, gate.warned
-        ));
+    if let Some(standing) = standing(report) {
+        text.push_str(&format!("\n{}: {}", standing.title, clean(&standing.sentence)));
     }
     command(&mut out, "notice", &[("title", &title)], &text);
     annotate(&mut out, "error", report, |f| f.blocks());
@@ -75,11 +74,15 @@ fn message(group: &[&Finding], deepest: &Finding) -> String {
             clean(&finding.expected)
         ));
     }
-    if more > 0 {
-        lines.push(format!(
-            "the like at {more} shallower layer{}",
-            if more == 1 { "" } else { "s" }
-        ));
+    // A rule may speak of a layer twice.
+    let layers = |part: &[&Finding]| -> BTreeSet<String> {
+        part.iter().filter_map(|f| f.layer.clone()).collect()
+    };
+    let (others, named) = group.split_at(more);
+    match layers(others).difference(&layers(named)).count() {
+        0 => {}
+        1 => lines.push("the like at 1 shallower layer".into()),
+        n => lines.push(format!("the like at {n} shallower layers")),
     }
     lines.extend(help_on(&deepest.rule));
     lines.join("\n")

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::clean::clean;
-use super::format::{brief, count, help_on, list, short_layer};
+use super::format::{brief, count, forgotten, help_on, short_layer};
 use super::gaps::gaps;
 use super::model::{ModelSummary, Report};
 use crate::verdict::{Change, Finding, LayerEvidence, Outcome};
@@ -102,7 +102,7 @@ fn inputs(out: &mut Paper, report: &Report) {
         rows.push(format!("| data | {} | {} |\n", code(&data.path), code(&hash)));
         let what = match data.forget_classes.as_slice() {
             [] => "single samples".into(),
-            classes => format!("classes {}", list(classes)),
+            _ => format!("classes {}", prose(&forgotten(data))),
         };
         let samples = count((data.eval.forget + data.eval.retain) as u64);
         rows.push(format!("| forgotten | {what}, measured on {samples} samples | |\n"));
@@ -118,10 +118,11 @@ fn inputs(out: &mut Paper, report: &Report) {
 fn findings(out: &mut Paper, report: &Report) {
     let row = |finding: &&Finding| {
         let layer = finding.layer.as_deref().map(|l| code(short_layer(l))).unwrap_or_default();
-        let level = if finding.blocks() { "failed" } else { "warned" };
-        let level = match finding.outcome {
-            Outcome::Undecided => format!("{level} (undecided)"),
-            _ => level.into(),
+        let level = match (finding.outcome, finding.blocks()) {
+            (Outcome::Undecided, true) => "undecided",
+            (_, true) => "failed",
+            (Outcome::Undecided, false) => "warning, undecided",
+            (_, false) => "warning",
         };
         format!(
             "| {} | {layer} | {level}{} | {} | {} |\n",

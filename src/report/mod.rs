@@ -13,6 +13,7 @@ mod model;
 mod remedy;
 mod sarif;
 mod schema;
+mod standing;
 mod text;
 
 #[cfg(test)]

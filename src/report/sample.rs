@@ -1,6 +1,7 @@
 //! Made-up reports for tests of the renderers: smooth figures, judged by the real rules.
 
 use super::{ModelSummary, Models, Report, SCHEMA, Tool};
+use crate::gate::{Baseline, against, apply};
 use crate::measures::Status;
 use crate::onnx::LayerKind;
 use crate::runtime::Provider;
@@ -8,7 +9,6 @@ use crate::verdict::{
     Accuracy, CkaBySet, CkaEvidence, DataEvidence, FewShotAccuracy, FewShotEvidence, HeadEvidence,
     Interval, LayerEvidence, MisalignmentEvidence, OutputAccuracy, ParameterChange, PerModel,
     PerSet, Policy, ProbeEvidence, ProbesEvidence, ReferenceGap, SpreadEvidence, WeightEvidence,
-    judge,
 };
 
 /// A superficial model: the outputs are silent, the features as good as before.
@@ -92,11 +92,23 @@ pub(super) fn weights_only() -> Report {
     })
 }
 
-/// The report with the findings and the verdict that its evidence leads to.
-pub(super) fn judged(mut report: Report) -> Report {
-    let (findings, verdict) = judge(report.evidence(), &Policy::default());
-    report.findings = findings;
-    report.verdict = verdict;
+/// The report with the findings, the verdict and the gate that its evidence leads to.
+pub(super) fn judged(report: Report) -> Report {
+    judged_by(report, &Policy::default())
+}
+
+/// The same under another policy.
+pub(super) fn judged_by(mut report: Report, policy: &Policy) -> Report {
+    apply(&mut report, policy);
+    report
+}
+
+/// `report` against `baseline`.
+pub(super) fn compared(mut report: Report, baseline: &Report) -> Report {
+    let sha256 = "b".repeat(64);
+    let baseline =
+        Baseline { report: baseline, path: "reports/last-release.json", sha256: &sha256 };
+    against(&mut report, &Policy::default(), &baseline).expect("comparable");
     report
 }
 

@@ -1,9 +1,10 @@
 //! What both renderers for people owe to any report.
 
 use super::clean::columns;
-use super::sample::{judged, report, weights_only, without_values};
-use super::{Report, TextOptions, html, text};
-use crate::verdict::Label;
+use super::sample::{compared, judged, judged_by, report, weights_only, without_values};
+use super::{BaselineSummary, Report, TextOptions, html, text};
+use crate::verdict::rules::{RULES, help};
+use crate::verdict::{Change, Label, Outcome, Policy, Position, Preset};
 
 /// Breaks out of elements, attributes, terminals and lines.
 const HOSTILE: &str = "</title><script>alert(1)</script>\" onload='x' & \u{1b}]0;owned\u{7}\u{1b}[2J\
@@ -56,7 +57,21 @@ fn tainted(text: &str) -> Report {
     report.tool.version = text.into();
     report.tool.onnxruntime = Some(text.into());
     let mut report = judged(report);
+    if let Some(policy) = &mut report.policy {
+        policy.path = Some(text.into());
+        policy.preset = text.into();
+        policy.sha256 = text.into();
+        policy.unused = vec![text.into()];
+    }
+    report.baseline = Some(BaselineSummary {
+        path: text.into(),
+        sha256: text.into(),
+        created: text.into(),
+        label: Label::Erased,
+    });
     for finding in &mut report.findings {
+        finding.set_at = Some(Position { line: u32::MAX, column: u32::MAX });
+        finding.change = Some(Change::New);
         finding.rule = text.into();
         finding.message = text.into();
         finding.expected = text.into();
@@ -120,6 +135,10 @@ fn absurd_lengths_neither_swell_the_page_nor_break_the_table() {
 fn the_page_asks_for_nothing_from_outside() {
     for report in [report(4, 10, true), report(4, 10, false), weights_only(), tainted("x")] {
         let page = page(&report);
+        // A reader may follow a rule's id to its explanation; nothing else has an address.
+        let links =
+            RULES.iter().map(|rule| format!("<a href=\"{}\" rel=\"noreferrer\">", help(rule.id)));
+        let page = links.fold(page, |page, link| page.replace(&link, ""));
         for outside in ["http:", "https:", "//", " src=", "href=", "@import", "url(", "<script"] {
             assert!(!page.contains(outside), "{outside}");
         }
@@ -227,8 +246,8 @@ fn without_samples_the_page_says_so() {
 
 #[test]
 fn text_fits_the_terminal() {
-    for report in [report(4, 10, true), report(32, 20, false), weights_only()] {
-        for width in [50, 80, 120] {
+    for report in [report(4, 10, true), report(32, 20, false), weights_only(), regressed(32)] {
+        for width in [50, 80, 100, 120] {
             for line in plain(&report, Some(width)).lines() {
                 assert!(columns(line) <= usize::from(width), "{width}: {line}");
             }
@@ -282,5 +301,111 @@ fn every_label_is_explained() {
         assert!(page.contains(label.sentence(false)));
         let output = plain(&report, Some(80));
         assert!(output.contains(&format!("{}:", label.as_str())));
+    }
+}
+
+/// A superficial model after a release that was better at every layer.
+fn regressed(layers: usize) -> Report {
+    let mut before = report(layers, 10, true);
+    for layer in &mut before.layers {
+        layer.probe.unlearned.forget_accuracy = Some(0.2);
+        layer.few_shot.unlearned.forget = vec![Some(0.1)];
+    }
+    compared(report(layers, 10, true), &before)
+}
+
+#[test]
+fn the_gate_stands_beside_the_verdict() {
+    let report = report(4, 10, true);
+    assert!(!report.passes());
+    let output = plain(&report, None);
+    let mut last = output.lines().rev();
+    assert!(last.next().is_some_and(|l| l.starts_with("✗ superficial")));
+    let gate = last.next().expect("a line");
+    assert!(gate.starts_with("✗ gate shut: the preset default does not pass: "), "{gate}");
+    assert!(gate.contains(" failed, no warnings."), "{gate}");
+    let page = page(&report);
+    assert!(page.contains("</span> gate shut</span> The preset default does not pass: "));
+}
+
+#[test]
+fn an_open_gate_is_no_pass_of_the_verdict() {
+    let report = judged_by(report(4, 10, true), &Policy::preset(Preset::Exploratory));
+    assert!(report.passes());
+    assert_eq!(report.verdict.label, Label::Superficial);
+    let caveat = "This is no pass of the verdict";
+    let output = plain(&report, None);
+    let gate = output.lines().rev().nth(1).expect("a line");
+    assert!(gate.starts_with("! gate open: ") && gate.contains(caveat), "{gate}");
+    assert!(output.contains("! warning   few-shot-recovery") && !output.contains("✗ failed"));
+    let page = page(&report);
+    assert!(page.contains("<p class=\"gate open\">") && page.contains(caveat));
+    assert!(page.contains("outcome warning") && !page.contains("outcome failed"));
+    // And the other way round: erased, under a policy that asks for more.
+    let mut erased = report;
+    erased.verdict.label = Label::Erased;
+    erased.gate.as_mut().expect("a gate").passed = false;
+    assert!(plain(&erased, None).contains("gate shut: the preset exploratory does not pass"));
+    assert!(plain(&erased, None).contains("The verdict on the model stands"));
+}
+
+#[test]
+fn a_report_of_an_early_version_has_no_gate_to_show() {
+    let mut report = report(4, 10, true);
+    (report.gate, report.policy) = (None, None);
+    assert!(!plain(&report, None).contains("gate") && !page(&report).contains("gate shut"));
+}
+
+#[test]
+fn what_changed_since_the_baseline_is_said_and_does_not_flood() {
+    let report = regressed(32);
+    let worse = report.findings.iter().filter(|f| f.rule == "regression" && f.blocks()).count();
+    assert!(worse >= 2 * 32 - 2, "{worse}");
+    let output = plain(&report, Some(80));
+    assert!(output.contains("baseline    reports/last-release.json (superficial, 2026-"));
+    assert!(
+        output.contains("encoder-unchanged") || output.contains("few-shot-recovery, unchanged")
+    );
+    assert!(output.contains("✗ failed    regression, worse"));
+    assert!(output.contains("figures are no worse than the baseline's"));
+    // Two measures that are worse everywhere are two entries, each with its deepest layers.
+    assert_eq!(output.matches("regression, worse").count(), 2);
+    assert!(output.lines().count() < 110, "{}", output.lines().count());
+    let page = page(&report);
+    assert!(page.len() < 300_000, "{}", page.len());
+    assert!(page.contains("Compared with the baseline reports&#x2f;last-release.json"));
+    assert!(page.contains("<span class=\"change\">worse</span>"));
+    let passed = page.split("Rules that passed").nth(1).expect("the table");
+    assert!(!passed.contains("index.html#regression"), "figures that stayed are only counted");
+    // Its own baseline: nothing is new, nothing is listed twice.
+    let same = compared(self::report(4, 10, true), &self::report(4, 10, true));
+    assert!(plain(&same, None).contains("few-shot-recovery, unchanged"));
+    assert!(!plain(&same, None).contains("failed    regression"));
+    let unchanged = self::page(&same).matches("<span class=\"change\">unchanged</span>").count();
+    assert_eq!(unchanged, same.findings.iter().filter(|f| f.blocks()).count());
+}
+
+#[test]
+fn a_rule_is_explained_once_and_linked() {
+    let report = report(4, 10, true);
+    let page = page(&report);
+    for rule in &RULES {
+        let named = report.findings.iter().any(|f| f.rule == rule.id);
+        let asks = rule.asks.replace('\'', "&#x27;");
+        assert_eq!(page.matches(&asks).count(), usize::from(named), "{}", rule.id);
+        assert_eq!(page.contains(&help(rule.id)), named, "{}", rule.id);
+    }
+}
+
+#[test]
+fn a_limit_says_where_it_is_set_and_an_override_without_a_layer_is_told() {
+    let mut report = report(4, 10, true);
+    let policy = report.policy.as_mut().expect("a policy");
+    policy.path = Some("audit.toml".into());
+    policy.unused = vec!["audit.toml:9:1: the override of cka-forget matches no layer".into()];
+    let failed = report.findings.iter_mut().filter(|f| f.outcome == Outcome::Failed);
+    failed.for_each(|f| f.set_at = Some(Position { line: 12, column: 3 }));
+    for output in [plain(&report, None), page(&report)] {
+        assert!(output.contains("audit.toml:12:3") && output.contains("audit.toml:9:1"));
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::super::clean::clean;
 use super::super::format::{count, size};
+use super::super::standing::standing;
 use super::head::forget_classes;
 use super::summary::{change, weight_words};
 use crate::report::{ModelSummary, Report};
@@ -68,6 +69,18 @@ pub(super) fn inputs(report: &Report) -> Vec<Block> {
             ],
         });
     }
+    blocks.extend(policy(report));
+    if let Some(baseline) = &report.baseline {
+        blocks.push(Block {
+            heading: "Baseline",
+            entries: vec![
+                ("path", baseline.path.clone(), true),
+                ("sha256", brief_hash(&baseline.sha256), true),
+                ("created", baseline.created.clone(), false),
+                ("verdict", baseline.label.as_str().into(), false),
+            ],
+        });
+    }
     let mut entries = vec![
         ("written by", format!("{} {}", report.tool.name, report.tool.version), false),
         ("created", report.created.clone(), false),
@@ -86,6 +99,25 @@ pub(super) fn inputs(report: &Report) -> Vec<Block> {
     }
     blocks.push(Block { heading: "Environment", entries });
     blocks
+}
+
+/// Which policy judged, and what it said.
+fn policy(report: &Report) -> Option<Block> {
+    let policy = report.policy.as_ref()?;
+    let mut entries = Vec::new();
+    match &policy.path {
+        Some(path) => entries.push(("path", path.clone(), true)),
+        None => entries.push(("path", "none: the preset alone".into(), false)),
+    }
+    entries.push(("preset", policy.preset.clone(), true));
+    entries.push(("sha256", brief_hash(&policy.sha256), true));
+    entries.extend(standing(report).map(|s| ("gate", s.title.into(), false)));
+    Some(Block { heading: "Policy", entries })
+}
+
+/// The start of a hash: enough to tell by eye whether two are the same.
+fn brief_hash(hash: &str) -> String {
+    hash.chars().take(16).collect()
 }
 
 fn model(heading: &'static str, model: &ModelSummary) -> Block {
@@ -125,6 +157,12 @@ pub(super) fn command(report: &Report) -> Vec<String> {
     }
     if let Some(provider) = &report.provider {
         words.push(format!("--device {}", quoted(&provider.used)));
+    }
+    if let Some(path) = report.policy.as_ref().and_then(|p| p.path.as_ref()) {
+        words.push(format!("--config {}", quoted(path)));
+    }
+    if let Some(baseline) = &report.baseline {
+        words.push(format!("--baseline {}", quoted(&baseline.path)));
     }
     words.push(format!("--seed {}", report.seed));
     words

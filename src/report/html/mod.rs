@@ -1,13 +1,14 @@
 //! The report as one HTML file: offline, without scripts, light and dark.
 //!
 //! `plot` draws, `figures` and `head` decide what is drawn, `table` holds the numbers behind it,
-//! `summary` the words at the top, `inputs` the end of the page; `templates/` has the
+//! `summary` the words at the top, `rules` the findings, `inputs` the end of the page; `templates/` has the
 //! markup and the style sheet.
 
 mod figures;
 mod head;
 mod inputs;
 mod plot;
+mod rules;
 mod summary;
 mod table;
 
@@ -20,7 +21,8 @@ use super::Report;
 use super::clean::clean;
 use crate::{Error, Result};
 use figures::Figure;
-use summary::{Rule, Summary};
+use rules::Rules;
+use summary::Summary;
 use table::Table;
 
 const PAGE: &str = include_str!("templates/page.html");
@@ -35,7 +37,8 @@ struct Page<'a> {
     created: &'a str,
     scope: String,
     summary: Summary,
-    rules: Vec<Rule>,
+    rules: Rules,
+    baseline: Option<String>,
     figures: Vec<Figure>,
     outputs: Option<Table>,
     head: Option<Figure>,
@@ -59,7 +62,8 @@ impl<'a> Page<'a> {
             created: &report.created,
             scope: summary::scope(report),
             summary: summary::summary(report),
-            rules: summary::rules(report),
+            rules: rules::rules(report),
+            baseline: summary::baseline(report),
             figures: figures::by_layer(report),
             outputs: report.outputs.as_ref().map(table::outputs),
             head: head::misalignment(report),

@@ -246,11 +246,12 @@ impl Plot {
     }
 
     fn row(&self, out: &mut String, row: &Row, y: f64) {
-        let strong = if row.strong { " strong" } else { "" };
+        // What fits left of the plot, bold letters being wider.
+        let (strong, fits) = if row.strong { (" strong", 16) } else { ("", 18) };
         let text = y + 4.0;
         out.push_str(&format!(
             "<text class=\"name{strong}\" x=\"0\" y=\"{text:.1}\">{}</text>",
-            escape(&shorten(&row.label, 18))
+            escape(&shorten(&row.label, fits))
         ));
         let (class, mark) = if row.failed { (" failed", "✗ ") } else { ("", "") };
         out.push_str(&format!(

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::super::clean::shorten;
-use super::super::format::{brief, list, number, short_layer, size};
+use super::super::format::{brief, forgotten, number, size};
+use super::super::standing::{changes, name, standing};
 use crate::report::Report;
-use crate::verdict::{Finding, Label, Outcome, OutputAccuracy};
+use crate::verdict::{Label, OutputAccuracy};
 
 /// Reasons beyond this many are left to the rules.
 const REASONS: usize = 5;
@@ -24,6 +24,19 @@ pub(super) struct Summary {
     reasons: Vec<String>,
     more_reasons: usize,
     facts: Vec<Fact>,
+    /// Whether the policy passes; nothing in reports of early versions.
+    gate: Option<Gate>,
+}
+
+/// The gate beside the verdict.
+#[derive(Serialize)]
+struct Gate {
+    sign: &'static str,
+    tone: &'static str,
+    title: &'static str,
+    sentence: String,
+    /// Why gate and label seem to disagree.
+    caveat: Option<&'static str>,
 }
 
 /// A figure of the original and of the unlearned model.
@@ -58,7 +71,34 @@ pub(super) fn summary(report: &Report) -> Summary {
         reasons: kept.cloned().collect(),
         more_reasons,
         facts: facts(report),
+        gate: gate(report),
     }
+}
+
+/// An open gate under a label that is no pass doesn't look like one.
+fn gate(report: &Report) -> Option<Gate> {
+    let standing = standing(report)?;
+    let (sign, tone) = match (standing.open, standing.caveat) {
+        (true, None) => ("✓", "good"),
+        (true, Some(_)) => ("!", "open"),
+        (false, _) => ("✗", "bad"),
+    };
+    let mut letters = standing.sentence.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let sentence = first + letters.as_str();
+    Some(Gate { sign, tone, title: standing.title, sentence, caveat: standing.caveat })
+}
+
+/// The baseline and what became of the rules since, in a sentence.
+pub(super) fn baseline(report: &Report) -> Option<String> {
+    let baseline = report.baseline.as_ref()?;
+    Some(format!(
+        "Compared with the baseline {} ({}, {}); of what did not pass: {}.",
+        name(&baseline.path),
+        baseline.label.as_str(),
+        baseline.created,
+        changes(report)
+    ))
 }
 
 fn meaning(label: Label) -> (&'static str, &'static str) {
@@ -128,80 +168,16 @@ fn note(reference: Option<f64>) -> String {
     reference.map_or_else(String::new, |_| format!("reference {}", brief(reference)))
 }
 
-/// Every rule: those that failed first, then those that are undecided; those on the whole model
-/// before those on a layer, deep layers before shallow ones.
-pub(super) fn rules(report: &Report) -> Vec<Rule> {
-    let order = |f: &&Finding| {
-        let outcome = match f.outcome {
-            Outcome::Failed => 0,
-            Outcome::Undecided => 1,
-            Outcome::Passed => 2,
-        };
-        let place = f.layer.as_ref().map(|name| {
-            let depth = report.layers.iter().position(|l| l.name == *name);
-            report.layers.len() - depth.unwrap_or(0)
-        });
-        (outcome, place)
-    };
-    let mut findings: Vec<&Finding> = report.findings.iter().collect();
-    findings.sort_by_key(order);
-    findings.into_iter().map(Rule::new).collect()
-}
-
-/// A finding in the words of the page.
-#[derive(Serialize)]
-pub(super) struct Rule {
-    rule: String,
-    level: &'static str,
-    outcome: &'static str,
-    sign: &'static str,
-    /// The layer, or nothing.
-    layer: String,
-    message: String,
-    expected: String,
-    found: String,
-}
-
-impl Rule {
-    fn new(finding: &Finding) -> Self {
-        use crate::verdict::Level;
-        let (sign, outcome) = match finding.outcome {
-            Outcome::Passed => ("✓", "passed"),
-            Outcome::Failed => ("✗", "failed"),
-            Outcome::Undecided => ("?", "undecided"),
-        };
-        Self {
-            rule: finding.rule.clone(),
-            level: match finding.level {
-                Level::Warn => "warn",
-                Level::Error => "error",
-            },
-            outcome,
-            sign,
-            layer: finding
-                .layer
-                .as_deref()
-                .map(|l| shorten(short_layer(l), 26))
-                .unwrap_or_default(),
-            message: finding.message.clone(),
-            expected: finding.expected.clone(),
-            found: finding.found.clone(),
-        }
-    }
-}
-
 /// What was compared, in one line.
 pub(super) fn scope(report: &Report) -> String {
     let layers = report.layers.len();
     match &report.data {
         Some(data) => format!(
             "Forget {} of {}; {} layer{}, {} forget and {} retain samples measured.",
-            if data.forget_classes.is_empty() {
-                "samples".into()
-            } else if let [one] = data.forget_classes.as_slice() {
-                format!("class {one}")
-            } else {
-                format!("classes {}", list(&data.forget_classes))
+            match data.forget_classes.len() {
+                0 => "samples".into(),
+                1 => format!("class {}", forgotten(data)),
+                _ => format!("classes {}", forgotten(data)),
             },
             size(data.classes),
             layers,

@@ -7,9 +7,12 @@ use comfy_table::Color;
 
 use super::Report;
 use super::clean::shorten;
-use super::format::{count, list, number, short_layer, size};
-use super::gaps::statuses;
-use crate::verdict::{Accuracy, Finding, Label, Level, Outcome, OutputAccuracy, PerModel, Verdict};
+use super::format::{count, forgotten, number, short_layer, size};
+use super::gaps::{statuses, unused};
+use super::standing::{changes, is_regression, place, standing, word};
+use crate::verdict::{
+    Accuracy, Change, Finding, Label, Outcome, OutputAccuracy, PerModel, Verdict,
+};
 use layers::Columns;
 use paper::Paper;
 
@@ -33,10 +36,14 @@ pub fn text(report: &Report, options: &TextOptions) -> String {
     for status in statuses(&report.layers) {
         paper.entry("status", &status);
     }
+    for text in unused(report) {
+        paper.entry("policy", &text);
+    }
     for note in &report.notes {
         paper.entry("note", note);
     }
     paper.gap();
+    gate(&mut paper, report);
     verdict(&mut paper, &report.verdict);
     paper.finish()
 }
@@ -51,8 +58,8 @@ fn header(paper: &mut Paper, report: &Report) {
         paper.entry("data", &data.path);
         let what = match data.forget_classes.as_slice() {
             [] => "forget samples".into(),
-            [one] => format!("forget class {one} of {}", data.classes),
-            many => format!("forget classes {} of {}", list(many), data.classes),
+            [_] => format!("forget class {} of {}", forgotten(data), data.classes),
+            _ => format!("forget classes {} of {}", forgotten(data), data.classes),
         };
         paper.entry(
             "",
@@ -64,6 +71,12 @@ fn header(paper: &mut Paper, report: &Report) {
         );
     } else {
         paper.entry("data", "none: only the weights are compared");
+    }
+    if let Some(baseline) = &report.baseline {
+        paper.entry(
+            "baseline",
+            &format!("{} ({}, {})", baseline.path, baseline.label.as_str(), baseline.created),
+        );
     }
     if let Some(provider) = &report.provider {
         paper.entry(
@@ -128,48 +141,77 @@ fn per_model<T>(of: &PerModel<T>, value: impl Fn(&T) -> Option<f64>) -> PerModel
 /// A rule that says the same of more layers than this names only the deepest ones.
 const PLACES: usize = 3;
 
-/// Rules that failed, then those that are undecided; what a rule says of several layers stands
-/// together.
+/// What keeps the gate shut, then warnings; in both what failed before what is undecided. What a
+/// rule says of several layers stands together.
 fn findings(paper: &mut Paper, report: &Report) {
-    for outcome in [Outcome::Failed, Outcome::Undecided] {
-        let mut left: Vec<&Finding> =
-            report.findings.iter().filter(|f| f.outcome == outcome).collect();
-        while let Some(&first) = left.first() {
-            let alike = |f: &Finding| f.rule == first.rule && f.message == first.message;
-            let (group, rest) = left.into_iter().partition(|f| alike(f));
-            finding(paper, first, group);
-            left = rest;
+    for of in [Finding::blocks, Finding::warns] {
+        for outcome in [Outcome::Failed, Outcome::Undecided] {
+            let mut left: Vec<&Finding> =
+                report.findings.iter().filter(|f| of(f) && f.outcome == outcome).collect();
+            while let Some(&first) = left.first() {
+                let alike = |f: &Finding| f.rule == first.rule && f.message == first.message;
+                let (group, rest) = left.into_iter().partition(|f| alike(f));
+                finding(paper, report, first, group);
+                left = rest;
+            }
         }
     }
-    let passed = report.findings.iter().filter(|f| f.outcome == Outcome::Passed).count();
-    let total = report.findings.len();
-    if total > 0 {
-        paper.entry("passed", &format!("{passed} of {total} rules"));
+    let passed = |of: &dyn Fn(&Finding) -> bool| {
+        let (mut passed, mut all) = (0, 0);
+        for finding in report.findings.iter().filter(|f| of(f)) {
+            all += 1;
+            passed += usize::from(finding.outcome == Outcome::Passed);
+        }
+        (passed, all)
+    };
+    let (rules, all_rules) = passed(&|f| !is_regression(f));
+    let (figures, all_figures) = passed(&is_regression);
+    if all_rules > 0 {
+        paper.entry("passed", &format!("{rules} of {all_rules} rules"));
+    }
+    if all_figures > 0 {
+        let text = format!("{figures} of {all_figures} figures are no worse than the baseline's");
+        paper.entry("", &text);
+    }
+    if report.baseline.is_some() {
+        paper.entry("baseline", &format!("of what did not pass: {}", changes(report)));
     }
 }
 
-fn finding(paper: &mut Paper, first: &Finding, mut group: Vec<&Finding>) {
+fn finding(paper: &mut Paper, report: &Report, first: &Finding, mut group: Vec<&Finding>) {
     let (sign, color) = match first.outcome {
-        Outcome::Failed => ("✗ failed", Color::Red),
+        _ if first.warns() => ("! warning", Color::Yellow),
         Outcome::Undecided => ("? undecided", Color::Yellow),
-        Outcome::Passed => ("✓ passed", Color::Green),
+        _ => ("✗ failed", Color::Red),
     };
-    let level = match first.level {
-        Level::Warn => " (does not decide)",
-        Level::Error => "",
-    };
-    paper.heading(sign, color, &format!("{}{level}", first.rule));
+    let mut heading = first.rule.clone();
+    if first.warns() && first.outcome == Outcome::Undecided {
+        heading.push_str(" (undecided)");
+    }
+    let changed =
+        |change: Option<Change>| change.map(|c| format!(", {}", word(c))).unwrap_or_default();
+    let same_change = group.iter().all(|f| f.change == first.change);
+    if same_change {
+        heading.push_str(&changed(first.change));
+    }
+    paper.heading(sign, color, &heading);
     paper.entry("", &first.message);
-    let same = group.iter().all(|f| f.expected == first.expected);
+    let same = group.iter().all(|f| f.expected == first.expected && f.set_at == first.set_at);
+    let expected = |finding: &Finding| {
+        let place = place(report, finding).map(|p| format!(", set at {p}")).unwrap_or_default();
+        format!("expected {}{place}", finding.expected)
+    };
     if same {
-        paper.entry("", &format!("expected {}", first.expected));
+        paper.entry("", &expected(first));
     }
     let more = group.len().saturating_sub(PLACES);
     for finding in group.drain(more..) {
         let place = finding.layer.as_ref().map(|l| format!(" at {}", shorten(short_layer(l), 28)));
-        paper.entry("", &format!("found {}{}", finding.found, place.unwrap_or_default()));
+        let change = if same_change { String::new() } else { changed(finding.change) };
+        let place = place.unwrap_or_default();
+        paper.entry("", &format!("found {}{place}{change}", finding.found));
         if !same {
-            paper.entry("", &format!("  expected {}", finding.expected));
+            paper.entry("", &format!("  {}", expected(finding)));
         }
     }
     if more > 0 {
@@ -189,6 +231,19 @@ fn reasons(paper: &mut Paper, report: &Report) {
     for reason in report.verdict.reasons.iter().filter(|r| !shown(r)) {
         paper.entry("reason", reason);
     }
+}
+
+/// Beside the verdict, so that neither is read without the other.
+fn gate(paper: &mut Paper, report: &Report) {
+    let Some(standing) = standing(report) else { return };
+    let (sign, color) = match (standing.open, standing.caveat) {
+        (true, None) => ("✓", Color::Green),
+        (true, Some(_)) => ("!", Color::Yellow),
+        (false, _) => ("✗", Color::Red),
+    };
+    let caveat = standing.caveat.map(|c| format!(" {c}")).unwrap_or_default();
+    let text = format!("{}{caveat}", standing.sentence);
+    paper.sentence(&format!("{sign} {}", standing.title), color, &text);
 }
 
 fn verdict(paper: &mut Paper, verdict: &Verdict) {
