@@ -32,10 +32,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .map(|part| Ok(Rows { part, rows: (0..data.part(part)?.len()).collect() }))
             .collect::<Result<Vec<_>, forget_audit::Error>>()?;
         let groups: Vec<&Rows> = rows.iter().collect();
-        let scores =
-            Collector { runtime: &runtime, source: &source, batch_size: BATCH, progress: &|_| () }
-                .collect(model, &head, &[], &groups)?
-                .scores;
+        let scores = Collector {
+            runtime: &runtime,
+            source: &source,
+            batch_size: Some(BATCH),
+            progress: &|_| (),
+        }
+        .collect(model, &head, &[], &groups)?
+        .scores;
         eprintln!("{} scores", scores.nrows());
     }
     Ok(())

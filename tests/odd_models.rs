@@ -93,7 +93,7 @@ fn layers_are_chosen_by_name_and_glob() {
 fn batch_size_changes_nothing_that_is_measured() {
     let expected = report("vit-original", "vit-random-label", None);
     let mut other = request("vit-original", "vit-random-label", None);
-    other.batch_size = 7;
+    other.batch_size = Some(7);
     let found = compare(&other, &Silent).expect("a report");
     for (a, b) in found.layers.iter().zip(&expected.layers) {
         close(a.cka.forget.debiased, b.cka.forget.debiased, 1e-6, &a.name);

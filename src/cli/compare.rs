@@ -34,7 +34,8 @@ pub struct Arguments {
     /// Layers to tap: names and globs, separated by commas [default: chosen from the graph]
     #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = "Measuring")]
     layers: Vec<String>,
-    /// Samples run at once; a model with a fixed batch size keeps its own [default: 64]
+    /// Samples run at once; a model with a fixed batch size keeps its own [default: 64, fewer for
+    /// large images]
     #[arg(long, value_parser = size, help_heading = "Measuring")]
     batch_size: Option<usize>,
     /// Seed of every random draw [default: 0]
@@ -93,7 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         reference: arguments.reference.clone().or_else(|| config.models.reference.clone()),
         samples: arguments.data.samples(&config.data)?,
         selection: layers(patterns),
-        batch_size: arguments.batch_size.or(config.measure.batch_size).unwrap_or(64),
+        batch_size: arguments.batch_size.or(config.measure.batch_size),
         seed: arguments.seed.or(config.measure.seed).unwrap_or(0),
         runtime: arguments.runtime.options_or(&config.runtime),
         policy: config.policy.clone(),

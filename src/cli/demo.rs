@@ -110,7 +110,7 @@ fn play(act: &Act, folder: &Path, arguments: &Arguments) -> Result<(Label, PathB
             options: LoadOptions::default(),
         }),
         selection: Selection::Automatic,
-        batch_size: 64,
+        batch_size: None,
         seed: 0,
         runtime: arguments.runtime.options(),
         policy: Policy::default(),

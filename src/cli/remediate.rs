@@ -197,7 +197,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             reference,
             samples: Some(arguments.data.required(&config.data)?),
             selection: layers(&training.layers),
-            batch_size: training.batch_size,
+            batch_size: None,
             seed: training.seed.or(config.measure.seed).unwrap_or(0),
             runtime: arguments.runtime.options_or(&config.runtime),
             policy: config.policy,

@@ -44,8 +44,8 @@ pub struct Request {
     pub samples: Option<Samples>,
     /// Which layers are tapped.
     pub selection: Selection,
-    /// Samples run at once.
-    pub batch_size: usize,
+    /// Samples run at once; `None` for what suits their size.
+    pub batch_size: Option<usize>,
     /// Seed of every random draw.
     pub seed: u64,
     /// How ONNX Runtime is used.

@@ -62,6 +62,7 @@ fn read_rule(rule: &Rule, table: &Section, policy: &mut Policy) {
             demands = true;
         }
     }
+    let demands_itself = demands;
     let mut overrides = Vec::new();
     if rule.by_layer {
         known.push("layers");
@@ -85,7 +86,8 @@ fn read_rule(rule: &Rule, table: &Section, policy: &mut Policy) {
         );
     }
     policy.change(id, |setting| {
-        setting.set_at = Some(table.at);
+        // Overrides alone set nothing for other layers.
+        setting.set_at = (level.is_some() || demands_itself).then_some(table.at);
         setting.limits.extend(limits);
         setting.overrides = overrides;
         // Who sets limits for a rule that is off by default wants it applied.

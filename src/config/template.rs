@@ -91,7 +91,7 @@ const DATA: &str = r#"# forget-indices = "forget.txt"  # row numbers of the trai
 const REST: &str = r#"
 [measure]
 # layers = ["/layer4/*"]         # layers to tap, names and globs; chosen from the graph by default
-# batch-size = 64                # samples run at once
+# batch-size = 64                # samples run at once; fewer for large images by default
 # seed = 0                       # of every random draw
 
 [runtime]

@@ -44,7 +44,7 @@ pub fn request(original: &str, unlearned: &str, reference: Option<&str>) -> Requ
         reference: reference.map(model),
         samples: Some(samples()),
         selection: Selection::Automatic,
-        batch_size: 64,
+        batch_size: None,
         seed: 0,
         // The expected figures are the CPU's.
         runtime: RuntimeOptions { device: Device::Cpu, ..RuntimeOptions::default() },
