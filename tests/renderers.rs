@@ -122,7 +122,9 @@ fn several_formats_are_written_at_once_or_refused() {
     assert!(folder.path().join("out/a.xml").is_file() && folder.path().join("a.sarif").is_file());
     for (formats, expected) in [
         (&["text", "markdown"][..], "two formats can't both go to stdout"),
-        (&["junit=b", "sarif=b"], "b: is named for two outputs"),
+        (&["junit=b", "sarif=b"], "b: is named twice"),
+        (&["junit=b", "sarif=./b"], "./b: is named twice"),
+        (&["junit=new/b", "sarif=new/../new/b"], "new/../new/b: is named twice"),
         (&["junit="], "the path behind `=` is empty"),
         (&["xml"], "there is no format `xml`"),
         (&["text", "junit=a.sarif/x"], "can't be written"),
@@ -133,6 +135,33 @@ fn several_formats_are_written_at_once_or_refused() {
         assert!(stdout.is_empty());
     }
     assert!(!folder.path().join("b").exists());
+}
+
+/// A report is not overwritten with what is rendered from it.
+#[test]
+fn the_report_itself_is_no_output() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = std::fs::read(path("erased")).expect("a stored report");
+    std::fs::write(folder.path().join("report.json"), &report).expect("a file");
+    let output = audit(folder.path())
+        .args(["report", "report.json", "--format", "html=./report.json"])
+        .output()
+        .expect("a run");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(std::fs::read(folder.path().join("report.json")).expect("a file"), report);
+}
+
+/// What an earlier command of the step wrote may end without a line break.
+#[test]
+fn a_summary_begins_on_a_line_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let summary = folder.path().join("summary.md");
+    std::fs::write(&summary, "no line break").expect("a file");
+    let mut command = audit(folder.path());
+    command.arg("report").arg(path("erased")).args(["--format", "github"]);
+    command.env("GITHUB_STEP_SUMMARY", &summary).assert().success();
+    let text = std::fs::read_to_string(&summary).expect("a summary");
+    assert!(text.starts_with("no line break\n\n## "), "{text}");
 }
 
 #[test]
@@ -154,7 +183,7 @@ fn a_summary_is_appended_and_never_over_a_mebibyte() {
         let text = std::fs::read_to_string(&summary).expect("a summary");
         assert!(text.len() <= 1 << 20, "{}", text.len());
         let rules = text.matches("rule-").count();
-        assert!(if expected == 500 { rules >= 1000 } else { rules <= 30 }, "{there}: {rules}");
+        assert!(if expected == 500 { rules >= 500 } else { rules <= 30 }, "{there}: {rules}");
         // Each annotation is one line, and there are ten of a kind at most.
         let shown = String::from_utf8(output.stdout).expect("text");
         for kind in ["::error ", "::warning ", "::notice "] {
@@ -169,7 +198,7 @@ fn a_summary_is_appended_and_never_over_a_mebibyte() {
 fn a_comment_is_never_longer_than_github_takes() {
     let text = markdown(&flooded(), COMMENT);
     assert!(text.len() <= COMMENT && text.contains("more findings"));
-    for line in text.lines().filter(|l| l.starts_with("| [rule-")) {
+    for line in text.lines().filter(|l| l.starts_with("| rule-")) {
         // Five cells: no name ends one. An escaped pipe is none.
         let pipes = line.replace("\\|", "").matches('|').count();
         assert_eq!(pipes, 6, "{line}");

@@ -14,7 +14,7 @@ use super::data::DataArguments;
 use super::exit::Exit;
 use super::formats::{Format, FormatArguments, render};
 use super::gate::{baseline_of, compare_with};
-use super::options::{Color, DisplayArguments, RuntimeArguments, layers, size};
+use super::options::{DisplayArguments, RuntimeArguments, layers, size};
 use super::output::{Destination, print};
 use super::progress::Bars;
 use super::settings::{self, ConfigArguments};
@@ -198,8 +198,8 @@ impl Files {
 
     /// Writes both.
     pub fn write(&self, report: &Report) -> Result<()> {
-        self.json.write(&render(report, Format::Json, Color::Never)?)?;
-        self.html.write(&render(report, Format::Html, Color::Never)?)
+        self.json.write(&render(report, Format::Json, None)?)?;
+        self.html.write(&render(report, Format::Html, None)?)
     }
 
     /// Both paths.

@@ -118,6 +118,6 @@ fn play(act: &Act, folder: &Path, arguments: &Arguments) -> Result<(Label, PathB
     let files = Files::prepare(None, None, folder, Path::new(act.unlearned))?;
     let report = compare(&request, &Bars::new(arguments.display.quiet))?;
     files.write(&report)?;
-    print(&render(&report, Format::Text, arguments.display.color)?)?;
+    print(&render(&report, Format::Text, Some(arguments.display.color))?)?;
     Ok((report.verdict.label, files.html().to_owned()))
 }

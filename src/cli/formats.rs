@@ -1,7 +1,7 @@
 //! `--format FORMAT[=PATH]`: several renderings of one report.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
@@ -100,18 +100,15 @@ impl FormatArguments {
                 .collect::<Result<Vec<Target>>>()?,
             given => given.to_vec(),
         };
-        let mut paths: Vec<&Path> = taken.to_vec();
+        let mut paths: Vec<PathBuf> = taken.iter().map(|path| resolved(path)).collect();
         let mut renderings = Renderings { stdout: None, files: Vec::new(), attestation: None };
         let named = targets.iter().filter_map(|t| t.path.as_deref());
         for path in named.chain(attestation) {
-            if paths.contains(&path) {
-                return Err(Error::file(
-                    path,
-                    "is named for two outputs",
-                    "give each its own file",
-                ));
+            let place = resolved(path);
+            if paths.contains(&place) {
+                return Err(Error::file(path, "is named twice", "give each output its own file"));
             }
-            paths.push(path);
+            paths.push(place);
         }
         for target in &targets {
             match &target.path {
@@ -141,7 +138,7 @@ impl Renderings {
     /// Writes every file, then prints.
     pub fn write(&self, report: &Report, color: Color) -> Result<()> {
         for (format, destination) in &self.files {
-            destination.write(&render(report, *format, Color::Never)?)?;
+            destination.write(&render(report, *format, None)?)?;
         }
         if let Some(destination) = &self.attestation {
             destination.write(&attest(report, &to_json(report)?)?)?;
@@ -151,14 +148,14 @@ impl Renderings {
             summarize(report)?;
         }
         match self.stdout {
-            Some(format) => print(&render(report, format, color)?),
+            Some(format) => print(&render(report, format, Some(color))?),
             None => Ok(()),
         }
     }
 }
 
-/// Renders a report.
-pub fn render(report: &Report, format: Format, color: Color) -> Result<String> {
+/// Renders a report: for stdout with `color`, for a file without.
+pub fn render(report: &Report, format: Format, color: Option<Color>) -> Result<String> {
     match format {
         Format::Json => to_json(report),
         Format::Html => html(report),
@@ -168,8 +165,11 @@ pub fn render(report: &Report, format: Format, color: Color) -> Result<String> {
         Format::Github => Ok(github(report)),
         Format::Text => {
             // A pipe or file has no width: nothing is left out there.
-            let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(w, _)| w.0);
-            let options = TextOptions { color: color.on_stdout(), width };
+            let width = || terminal_size::terminal_size_of(std::io::stdout()).map(|(w, _)| w.0);
+            let options = color.map_or_else(TextOptions::default, |color| TextOptions {
+                color: color.on_stdout(),
+                width: width(),
+            });
             Ok(text(report, &options))
         }
     }
@@ -182,12 +182,42 @@ fn summarize(report: &Report) -> Result<()> {
     };
     let path = Path::new(&path);
     let there = std::fs::metadata(path).map_or(0, |m| m.len());
-    let room = SUMMARY.saturating_sub(usize::try_from(there).unwrap_or(usize::MAX));
-    let text = markdown(report, room);
+    // What is there may end without a line break, and would run into the heading.
+    let gap = if there > 0 { "\n\n" } else { "" };
+    let there = usize::try_from(there).unwrap_or(usize::MAX).saturating_add(gap.len());
+    let text = markdown(report, SUMMARY.saturating_sub(there));
+    if text.is_empty() {
+        eprintln!("note: $GITHUB_STEP_SUMMARY has no room left for this report");
+        return Ok(());
+    }
+    let text = format!("{gap}{text}");
     let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|e| {
         Error::file(path, format!("can't be written ({e})"), "check GITHUB_STEP_SUMMARY")
     })
+}
+
+/// The file that a path leads to, however it is spelled and whether it exists yet or not.
+fn resolved(path: &Path) -> PathBuf {
+    let mut above = path.to_owned();
+    let mut below = Vec::new();
+    loop {
+        let tried = if above.as_os_str().is_empty() { Path::new(".") } else { above.as_path() };
+        if let Ok(real) = tried.canonicalize() {
+            // What does not exist yet holds no links: `..` is just the folder above.
+            return below.iter().rev().fold(real, |mut place, part| {
+                match part {
+                    Component::ParentDir => drop(place.pop()),
+                    Component::Normal(name) => place.push(name),
+                    _ => {}
+                }
+                place
+            });
+        }
+        let Some(last) = path.components().rev().nth(below.len()) else { return path.to_owned() };
+        below.push(last);
+        above = path.components().take(path.components().count() - below.len()).collect();
+    }
 }
 
 #[cfg(test)]

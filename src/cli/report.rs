@@ -22,7 +22,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
-    let renderings = arguments.formats.prepare(&[], None, &[])?;
+    let renderings = arguments.formats.prepare(&[], None, &[&arguments.report])?;
     let report = stored::read(&arguments.report)?;
     renderings.write(&report, arguments.color)?;
     Ok(Exit::Passed)

@@ -11,41 +11,45 @@ use crate::{Error, Result};
 /// the report as predicate. `report_json` is the report as it was written.
 ///
 /// # Errors
-/// None that input can cause.
+/// Where a digest in the report is no SHA-256: a statement about no particular file says nothing.
 pub fn attest(report: &Report, report_json: &str) -> Result<String> {
     let model = |model: &ModelSummary| resource(&model.path, &model.sha256);
     let models = &report.models;
-    let mut inputs = vec![("original", model(&models.original))];
-    inputs.extend(models.reference.as_ref().map(|m| ("reference", model(m))));
+    let mut inputs = serde_json::Map::new();
+    inputs.insert("original".into(), model(&models.original)?);
+    if let Some(reference) = &models.reference {
+        inputs.insert("reference".into(), model(reference)?);
+    }
     let data = report.data.as_ref();
-    inputs.extend(data.map(|d| ("data", resource(&d.path, &d.sha256))));
-    let baseline = report.baseline.as_ref();
-    inputs.extend(baseline.map(|b| ("baseline", resource(&b.path, &b.sha256))));
-    let inputs: serde_json::Map<String, Value> =
-        inputs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    if let Some(data) = data {
+        inputs.insert("data".into(), resource(&data.path, &data.sha256)?);
+    }
+    if let Some(baseline) = &report.baseline {
+        inputs.insert("baseline".into(), resource(&baseline.path, &baseline.sha256)?);
+    }
     let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-    let policy = report.policy.as_ref().map(|p| {
-        json!({
-            "path": p.path.as_deref().map(clean),
-            "preset": p.preset,
-            "digest": {"sha256": p.sha256},
-        })
+    let policy = report.policy.as_ref().map(|p| -> Result<Value> {
+        Ok(json!({
+            "path": p.path.as_deref().map(file_name),
+            "preset": clean(&p.preset),
+            "digest": digest(&p.sha256)?,
+        }))
     });
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v1",
-        "subject": [model(&models.unlearned)],
+        "subject": [model(&models.unlearned)?],
         "predicateType": format!("https://docs.rs/{name}/{version}/forget_audit/attestation"),
         "predicate": {
             "verdict": report.verdict.label.as_str(),
             "passed": report.passes(),
-            "policy": policy,
+            "policy": policy.transpose()?,
             "report": {
                 "schema": report.schema,
                 "digest": {"sha256": crate::hex::hex(&Sha256::digest(report_json))},
             },
             "inputs": inputs,
             "forgetClasses": data.map(|d| &d.forget_classes),
-            "splitDigest": data.map(|d| json!({"sha256": d.split_sha256})),
+            "splitDigest": data.map(|d| digest(&d.split_sha256)).transpose()?,
             "seed": report.seed,
             "tool": report.tool,
             "created": report.created,
@@ -57,8 +61,25 @@ pub fn attest(report: &Report, report_json: &str) -> Result<String> {
 }
 
 /// A resource descriptor.
-fn resource(path: &str, sha256: &str) -> Value {
-    json!({"name": clean(path), "digest": {"sha256": sha256}})
+fn resource(path: &str, sha256: &str) -> Result<Value> {
+    Ok(json!({"name": file_name(path), "digest": digest(sha256)?}))
+}
+
+/// The last part of a path: a statement is published, the folders of a machine are not.
+fn file_name(path: &str) -> String {
+    clean(path.rsplit('/').find(|part| !part.is_empty()).unwrap_or("_"))
+}
+
+fn digest(sha256: &str) -> Result<Value> {
+    let hexadecimal = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    if sha256.len() == 64 && sha256.bytes().all(hexadecimal) {
+        return Ok(json!({"sha256": sha256}));
+    }
+    Err(Error::input(
+        format!("digest \"{}\"", clean(sha256)),
+        "no SHA-256 in lower-case hexadecimal",
+        "attest a report that `audit compare` wrote",
+    ))
 }
 
 #[cfg(test)]
@@ -83,5 +104,28 @@ mod tests {
         let digest = crate::hex::hex(&Sha256::digest(&json));
         assert_eq!(value["predicate"]["report"]["digest"]["sha256"], digest.as_str());
         assert_eq!(value["predicate"]["inputs"]["reference"]["name"], "retrained.onnx");
+    }
+
+    /// A statement is published; where files lay on the machine of the audit is nobody's business.
+    #[test]
+    fn names_are_those_of_files_not_of_folders() {
+        let mut report = report(4, 10, true);
+        report.models.unlearned.path = "/home/someone/models/unlearned.onnx".into();
+        report.data.as_mut().expect("data").path = "/home/someone/digits/".into();
+        let text = attest(&report, "").expect("a statement");
+        assert!(!text.contains("someone"), "{text}");
+        let value: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(value["subject"][0]["name"], "unlearned.onnx");
+        assert_eq!(value["predicate"]["inputs"]["data"]["name"], "digits");
+    }
+
+    /// Whoever verifies compares digests: one that is none could stand for any file.
+    #[test]
+    fn a_digest_that_is_none_is_refused() {
+        for bad in ["", "abc", &"A".repeat(64), &"g".repeat(64)] {
+            let mut report = report(4, 10, true);
+            report.models.unlearned.sha256 = bad.into();
+            assert!(attest(&report, "").is_err(), "{bad:?}");
+        }
     }
 }

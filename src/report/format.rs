@@ -2,7 +2,7 @@
 
 use super::clean::shorten;
 use crate::measures::Status;
-use crate::verdict::DataEvidence;
+use crate::verdict::{DataEvidence, rules};
 
 /// What stands where there is no value.
 pub(super) const ABSENT: &str = "–";
@@ -116,6 +116,12 @@ pub(super) fn explain(status: Status) -> &'static str {
         }
         _ => "the measure could not be computed",
     }
+}
+
+/// Where a rule is explained. Only rules of ours have such a place: a stored report is anyone's
+/// file, and what it calls a rule may be anything.
+pub(super) fn help_on(rule: &str) -> Option<String> {
+    rules::find(rule).map(|known| rules::help(known.id))
 }
 
 /// `value` where it is a number at all.

@@ -3,23 +3,30 @@
 //! GitHub shows ten annotations of a kind for each step and drops the rest, so there is one for
 //! each rule, and the tenth speaks of all that follow.
 
+use std::collections::BTreeSet;
+
 use super::clean::clean;
-use super::format::short_layer;
+use super::format::{help_on, short_layer};
 use super::model::Report;
+use super::standing::standing;
 use crate::verdict::Finding;
 
 /// Annotations of a kind that GitHub shows for a step.
 const SHOWN: usize = 10;
 
-/// Layers that an annotation names.
-const NAMED: usize = 5;
+/// Layers that an annotation names: the deepest ones, which weigh most.
+const NAMED: usize = 3;
 
 /// Workflow commands, a line each.
 pub fn github(report: &Report) -> String {
     let mut out = String::new();
     let verdict = &report.verdict;
     let title = format!("audit: {}", verdict.label.as_str());
-    command(&mut out, "notice", &[("title", &title)], &clean(&verdict.sentence));
+    let mut text = clean(&verdict.sentence);
+    if let Some(standing) = standing(report) {
+        text.push_str(&format!("\n{}: {}", standing.title, clean(&standing.sentence)));
+    }
+    command(&mut out, "notice", &[("title", &title)], &text);
     annotate(&mut out, "error", report, |f| f.blocks());
     annotate(&mut out, "warning", report, |f| f.warns());
     out
@@ -37,15 +44,15 @@ fn annotate(out: &mut String, kind: &str, report: &Report, is: impl Fn(&Finding)
     let shown = if groups.len() > SHOWN { SHOWN - 1 } else { groups.len() };
     let policy = report.policy.as_ref().and_then(|p| p.path.as_deref());
     for (rule, group) in groups.iter().take(shown) {
-        let Some(first) = group.first() else { continue };
+        let Some(deepest) = group.last() else { continue };
         let title = format!("audit: {}", clean(rule));
         let mut properties = vec![("title", title.as_str())];
         let (file, line, column);
-        if let (Some(path), Some(at)) = (policy, first.set_at) {
+        if let (Some(path), Some(at)) = (policy, deepest.set_at) {
             (file, line, column) = (clean(path), at.line.to_string(), at.column.to_string());
             properties.extend([("file", file.as_str()), ("line", &line), ("col", &column)]);
         }
-        command(out, kind, &properties, &message(group, first));
+        command(out, kind, &properties, &message(group, deepest));
     }
     let rest: Vec<String> = groups.iter().skip(shown).map(|(rule, _)| clean(rule)).collect();
     if !rest.is_empty() {
@@ -54,31 +61,31 @@ fn annotate(out: &mut String, kind: &str, report: &Report, is: impl Fn(&Finding)
     }
 }
 
-fn message(group: &[&Finding], first: &Finding) -> String {
-    let mut text = format!(
-        "{} (found {}; expected {})",
-        clean(&first.message),
-        clean(&first.found),
-        clean(&first.expected)
-    );
-    let mut layers: Vec<String> = Vec::new();
-    for layer in group.iter().filter_map(|f| f.layer.as_deref()) {
-        let layer = clean(short_layer(layer));
-        // A rule may speak of a layer twice.
-        if !layers.contains(&layer) {
-            layers.push(layer);
-        }
+/// What the rule says, and its figures: each with its layer, so that none passes for another's.
+fn message(group: &[&Finding], deepest: &Finding) -> String {
+    let mut lines = vec![clean(&deepest.message)];
+    let more = group.len().saturating_sub(NAMED);
+    for finding in group.iter().skip(more) {
+        let layer = finding.layer.as_deref().map(|l| format!("{}: ", clean(short_layer(l))));
+        lines.push(format!(
+            "{}found {}; expected {}",
+            layer.unwrap_or_default(),
+            clean(&finding.found),
+            clean(&finding.expected)
+        ));
     }
-    if !layers.is_empty() {
-        let more = layers.len().saturating_sub(NAMED);
-        let named = layers.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-        text.push_str(&format!("\nat {named}"));
-        if more > 0 {
-            text.push_str(&format!(" and {more} more"));
-        }
+    // A rule may speak of a layer twice.
+    let layers = |part: &[&Finding]| -> BTreeSet<String> {
+        part.iter().filter_map(|f| f.layer.clone()).collect()
+    };
+    let (others, named) = group.split_at(more);
+    match layers(others).difference(&layers(named)).count() {
+        0 => {}
+        1 => lines.push("the like at 1 shallower layer".into()),
+        n => lines.push(format!("the like at {n} shallower layers")),
     }
-    text.push_str(&format!("\n{}", crate::verdict::rules::help(&first.rule)));
-    text
+    lines.extend(help_on(&deepest.rule));
+    lines.join("\n")
 }
 
 fn command(out: &mut String, kind: &str, properties: &[(&str, &str)], message: &str) {
@@ -107,6 +114,32 @@ mod tests {
         let mut out = String::new();
         command(&mut out, "error", &[("file", "a:b,c%\n")], "50%\r\n::error::x");
         assert_eq!(out, "::error file=a%3Ab%2Cc%25%0A::50%25%0D%0A::error::x\n");
+    }
+
+    /// The figure of one layer is not told as that of another.
+    #[test]
+    fn a_rule_at_many_layers_tells_the_figures_of_the_deepest() {
+        let mut report = report(4, 10, true);
+        let failed = report.findings.iter().find(|f| f.blocks()).expect("a failure").clone();
+        report.findings = (0..9)
+            .map(|i| Finding {
+                layer: Some(format!("layer{i}")),
+                found: format!("0.{i}"),
+                ..failed.clone()
+            })
+            .collect();
+        let text = github(&report);
+        assert!(text.contains("layer8: found 0.8") && text.contains("layer6: found 0.6"), "{text}");
+        assert!(!text.contains("layer5") && text.contains("6 shallower layers"), "{text}");
+    }
+
+    /// A model may be erased and fail its policy; the notice says both.
+    #[test]
+    fn the_notice_tells_of_the_gate() {
+        let mut report = report(4, 10, true);
+        report.gate = Some(crate::verdict::Gate { passed: false, failed: 2, warned: 1 });
+        let notice = github(&report).lines().next().map(str::to_owned).expect("a line");
+        assert!(notice.starts_with("::notice ") && notice.contains("does not pass"), "{notice}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::clean::clean;
+use super::format::help_on;
 use super::model::Report;
 use crate::verdict::{Finding, Outcome};
 use crate::{Error, Result};
@@ -107,7 +108,7 @@ fn test_case(
         valid(&finding.message),
         valid(&finding.expected),
         valid(&finding.found),
-        crate::verdict::rules::help(&finding.rule),
+        help_on(&finding.rule).unwrap_or_default(),
     );
     if finding.outcome == Outcome::Passed {
         case.write_empty()?;
@@ -131,4 +132,46 @@ fn test_case(
 /// Text without what XML 1.0 can't hold; the writer escapes the rest.
 fn valid(text: &str) -> String {
     clean(text).chars().filter(|c| !matches!(c, '\u{fffe}' | '\u{ffff}')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quick_xml::Reader;
+
+    use super::*;
+    use crate::report::sample::report;
+
+    /// The elements in order; panics where the text is not well-formed.
+    fn elements(text: &str) -> Vec<String> {
+        let mut reader = Reader::from_str(text);
+        let mut names = Vec::new();
+        loop {
+            match reader.read_event().expect("well-formed") {
+                Event::Start(tag) | Event::Empty(tag) => names.push(format!("{:?}", tag.name())),
+                Event::Eof => return names,
+                _ => {}
+            }
+        }
+    }
+
+    proptest! {
+        // Expected: the production `Char` of XML 1.0, and that no name adds an element.
+        #[test]
+        fn any_text_leaves_the_document_well_formed(text in any::<String>(), odd in any::<char>()) {
+            let mut report = report(2, 10, true);
+            let harmless = elements(&junit(&report).expect("XML"));
+            for finding in &mut report.findings {
+                finding.rule = format!("{}{odd}{text}", finding.rule);
+                finding.layer = finding.layer.as_ref().map(|l| format!("{l}{odd}{text}"));
+                finding.message = format!("]]>{odd}{text}");
+            }
+            report.models.unlearned.path = text;
+            let shown = junit(&report).expect("XML");
+            let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}'
+                | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+            prop_assert_eq!(shown.chars().find(|c| !allowed(*c)), None);
+            prop_assert_eq!(elements(&shown), harmless);
+        }
+    }
 }

@@ -4,10 +4,9 @@
 use std::fmt::Write;
 
 use super::clean::clean;
-use super::format::{brief, count, forgotten, short_layer};
+use super::format::{brief, count, forgotten, help_on, short_layer};
 use super::gaps::gaps;
 use super::model::{ModelSummary, Report};
-use crate::verdict::rules::help;
 use crate::verdict::{Change, Finding, LayerEvidence, Outcome};
 
 /// The longest comment that GitHub takes, in characters.
@@ -126,9 +125,8 @@ fn findings(out: &mut Paper, report: &Report) {
             (_, false) => "warning",
         };
         format!(
-            "| [{}]({}) | {layer} | {level}{} | {} | {} |\n",
-            prose(&finding.rule),
-            help(&finding.rule),
+            "| {} | {layer} | {level}{} | {} | {} |\n",
+            rule(&finding.rule),
             finding.change.map(|c| format!(", {}", change(c))).unwrap_or_default(),
             prose(&finding.expected),
             prose(&finding.found),
@@ -140,6 +138,14 @@ fn findings(out: &mut Paper, report: &Report) {
     let head =
         "### What did not pass\n\n| rule | layer | | expected | found |\n|---|---|---|---|---|\n";
     out.table(head, &rows, "findings");
+}
+
+/// A rule, linked to where it is explained.
+fn rule(id: &str) -> String {
+    match help_on(id) {
+        Some(help) => format!("[{}]({help})", prose(id)),
+        None => prose(id),
+    }
 }
 
 /// What became of a finding, in a word.
@@ -260,6 +266,17 @@ mod tests {
             prose("<b> @me #1 a|b `x` https://e.org"),
             "\\<b\\> @\u{200b}me #\u{200b}1 a\\|b \\`x\\` https:\u{200b}//e.org"
         );
+    }
+
+    /// A stored report is anyone's file: no address is made from what it calls a rule.
+    #[test]
+    fn a_rule_we_do_not_know_is_no_link() {
+        let mut report = report(4, 10, true);
+        let known = report.findings.iter_mut().find(|f| f.blocks()).expect("a failure");
+        known.rule = "x) ![](http://e.org/p.png\n\n# @me".into();
+        let text = markdown(&report, COMMENT);
+        assert!(!text.contains("http://") && !text.contains("\n# "), "{text}");
+        assert!(text.contains("](https://docs.rs/"), "rules that we know are linked");
     }
 
     #[test]

@@ -116,7 +116,8 @@ fn physical(report: &Report, finding: &Finding) -> Value {
     let file = report.policy.as_ref().and_then(|p| p.path.as_deref());
     let uri = uri(file.unwrap_or(&report.models.unlearned.path));
     let at = finding.set_at.filter(|_| file.is_some());
-    let (line, column) = at.map_or((1, 1), |at| (at.line, at.column));
+    // Both count from 1; a stored report may say otherwise.
+    let (line, column) = at.map_or((1, 1), |at| (at.line.max(1), at.column.max(1)));
     json!({
         "artifactLocation": {"uri": uri},
         "region": {"startLine": line, "startColumn": column},
@@ -126,7 +127,11 @@ fn physical(report: &Report, finding: &Finding) -> Value {
 /// A path as a relative URI reference, or as a `file:` URI where it is absolute.
 fn uri(path: &str) -> String {
     let mut out = String::from(if path.starts_with('/') { "file://" } else { "" });
-    for byte in path.strip_prefix("./").unwrap_or(path).bytes() {
+    let mut path = path;
+    while let Some(rest) = path.strip_prefix("./") {
+        path = rest.trim_start_matches('/');
+    }
+    for byte in path.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
                 out.push(char::from(byte));
@@ -141,11 +146,31 @@ fn uri(path: &str) -> String {
 mod tests {
     use super::*;
 
+    /// SARIF counts lines and columns from 1; a stored report may say 0.
+    #[test]
+    fn a_place_that_is_none_is_the_first_line() {
+        let mut report = crate::report::sample::report(4, 10, true);
+        report.policy = Some(crate::report::PolicySummary {
+            path: Some("audit.toml".into()),
+            preset: "default".into(),
+            sha256: "e".repeat(64),
+            unused: Vec::new(),
+        });
+        for finding in &mut report.findings {
+            finding.set_at = Some(crate::verdict::Position { line: 0, column: 0 });
+        }
+        let log: Value = serde_json::from_str(&sarif(&report).expect("SARIF")).expect("JSON");
+        let place = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+        assert_eq!(place["region"], json!({"startLine": 1, "startColumn": 1}));
+    }
+
     #[test]
     fn paths_become_uris() {
         // RFC 3986, section 2.1 and 2.3; RFC 8089 for absolute paths.
         assert_eq!(uri("./a b/ü#.toml"), "a%20b/%C3%BC%23.toml");
         assert_eq!(uri("/srv/audit.toml"), "file:///srv/audit.toml");
         assert_eq!(uri("c:x"), "c%3Ax");
+        // Still relative, whatever is left when what means nothing is gone.
+        assert_eq!(uri(".//./x"), "x");
     }
 }
