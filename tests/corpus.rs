@@ -1,6 +1,9 @@
 //! The fuzz seeds and thousands of mutations of them, through the readers, on stable Rust: whatever
 //! a file holds, reading it ends with a value or an error.
 
+#[path = "common/mutate.rs"]
+mod mutate;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +11,7 @@ use forget_audit::data::npz;
 use forget_audit::onnx::{
     Graph, Head, Model, Selection, choose_layers, compare_weights, reinitialized,
 };
+use mutate::mutate;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -19,41 +23,6 @@ fn corpus(kind: &str) -> Vec<(String, Vec<u8>)> {
     paths.sort();
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     paths.iter().map(|path| (name(path), fs::read(path).unwrap())).collect()
-}
-
-/// Flips bits, overwrites a number with an extreme one, cuts, or splices in a piece of another seed.
-fn mutate(rng: &mut ChaCha8Rng, bytes: &mut Vec<u8>, other: &[u8]) {
-    if bytes.is_empty() {
-        bytes.extend_from_slice(other);
-        return;
-    }
-    let at = rng.random_range(0..bytes.len());
-    match rng.random_range(0..5) {
-        0 => {
-            for _ in 0..rng.random_range(1..8) {
-                let at = rng.random_range(0..bytes.len());
-                bytes[at] ^= 1 << rng.random_range(0..8);
-            }
-        }
-        1 => {
-            let extreme = [u64::MAX, 0, 1 << 63, 1 << 40, u64::from(u32::MAX)];
-            let number = extreme[rng.random_range(0..extreme.len())].to_le_bytes();
-            let n = [1, 2, 4, 8][rng.random_range(0..4)].min(bytes.len() - at);
-            bytes[at..at + n].copy_from_slice(&number[..n]);
-        }
-        2 => bytes.truncate(at),
-        3 => {
-            let end = rng.random_range(at..=bytes.len());
-            bytes.drain(at..end);
-        }
-        _ if other.is_empty() => bytes.clear(),
-        _ => {
-            let from = rng.random_range(0..other.len());
-            let to = rng.random_range(from..=other.len());
-            let end = rng.random_range(at..=bytes.len());
-            bytes.splice(at..end, other[from..to].iter().copied());
-        }
-    }
 }
 
 /// Runs `read` on every seed and on `count` mutations, each of one to three steps.

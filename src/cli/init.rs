@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use forget_audit::config::{FILE, Template, template};
+use forget_audit::data::recognise;
 use forget_audit::{Error, Result};
 
 use super::exit::Exit;
@@ -79,20 +80,10 @@ fn model(names: &[PathBuf], words: &[&str], others: &[&[&str]]) -> Option<String
 
 /// The only folder or file of samples.
 fn data(names: &[PathBuf]) -> Option<String> {
-    let mut found = names.iter().filter(|path| looks_like_data(path));
+    let hidden = |path: &Path| path.to_string_lossy().starts_with('.');
+    let mut found = names.iter().filter(|path| !hidden(path) && recognise(path));
     let only = found.next()?;
     found.next().is_none().then(|| only.display().to_string())
-}
-
-fn looks_like_data(path: &Path) -> bool {
-    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    let hidden = path.to_string_lossy().starts_with('.');
-    if path.is_dir() {
-        // A folder of folders, as images by class lie, or one that says so by its parts.
-        let has = |name: &str| path.join(name).exists();
-        return !hidden && (has("train") || has("x_train.npy") || has("train-images-idx3-ubyte"));
-    }
-    matches!(ending.as_deref(), Some("npz" | "parquet" | "safetensors"))
 }
 
 /// What was found, what is still to be said, and the next command.

@@ -19,6 +19,11 @@ const KINDS: [Kind; 4] = [
     Kind { name: "parquet", recognise: parquet::recognise, load: |path, _| parquet::load(path) },
 ];
 
+/// Whether a folder shows at a glance that it holds samples.
+pub(crate) fn recognise(path: &Path) -> bool {
+    KINDS.iter().any(|kind| (kind.recognise)(path)) || image_folder::recognise(path)
+}
+
 /// Reads a folder; `model_inputs` as in [`super::load`].
 ///
 /// # Errors
@@ -41,5 +46,35 @@ pub(crate) fn load(path: &Path, model_inputs: &[&str], options: &LoadOptions) ->
             format!("the folder holds two data sets: {} and {}", one.name, other.name),
             "put each data set into a folder of its own",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_recognised_by_names_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let recognised = |files: &[&str]| {
+            let root = tempfile::tempdir_in(dir.path()).unwrap();
+            for file in files {
+                let path = root.path().join(file);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, "").unwrap();
+            }
+            recognise(root.path())
+        };
+        assert!(recognised(&["train/cat/1.png", "test/cat/2.png"]));
+        assert!(recognised(&["cat/1.png", "dog/2.jpeg"]));
+        assert!(recognised(&["metadata.jsonl", "1.png"]));
+        assert!(recognised(&["data/train-00000-of-00001.parquet"]));
+        assert!(recognised(&["x_train.npy", "y_train.npy"]));
+        assert!(recognised(&["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"]));
+        assert!(recognised(&["data_batch_1.bin"]));
+        // A report with its pictures, a folder of code.
+        assert!(!recognised(&["page.html", "img/1.png"]));
+        assert!(!recognised(&["src/main.py", "notes.txt"]));
+        assert!(!recognised(&[]));
     }
 }

@@ -74,6 +74,18 @@ struct Set {
     table: Option<PathBuf>,
 }
 
+/// Whether the first look at a folder shows images in sets, by a table, or in folders of classes.
+pub(crate) fn recognise(root: &Path) -> bool {
+    let Ok(listing) = walk::list(root) else { return false };
+    let tables = ["metadata.csv", "metadata.jsonl"];
+    let holds_images = |folder: &PathBuf| {
+        walk::list(folder).is_ok_and(|own| own.files.values().any(|file| walk::is_image(file)))
+    };
+    listing.folders.contains_key(OsStr::new(TRAIN))
+        || tables.iter().any(|name| listing.files.contains_key(OsStr::new(name)))
+        || listing.folders.values().filter(|folder| holds_images(folder)).nth(1).is_some()
+}
+
 /// Reads a folder of images; `None` where there are neither images nor a table of them.
 ///
 /// # Errors

@@ -75,6 +75,17 @@ pub fn load(path: &Path, model_inputs: &[&str], options: &LoadOptions) -> Result
     data.inspect(options)
 }
 
+/// Whether a path shows by its name, or a folder by the names in it, that it holds samples: a hint
+/// for whoever looks for data; [`load`] decides.
+#[must_use]
+pub fn recognise(path: &Path) -> bool {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    match path.is_dir() {
+        true => folder::recognise(path),
+        false => matches!(ending.as_deref(), Some("npz" | "parquet" | "safetensors")),
+    }
+}
+
 fn load_file(path: &Path, model_inputs: &[&str]) -> Result<Data> {
     // A missing file is told as such, whatever its name ends in.
     npz::open(path)?;

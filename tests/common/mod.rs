@@ -1,6 +1,8 @@
 //! What several test files share: the fixtures and a way to run them.
 #![allow(dead_code)]
 
+pub mod mutate;
+
 use std::path::{Path, PathBuf};
 
 use forget_audit::compare::{Observer, Request, Samples, compare};
