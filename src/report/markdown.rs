@@ -12,8 +12,8 @@ use crate::verdict::{Change, Finding, LayerEvidence, Outcome};
 /// The longest comment that GitHub takes, in characters.
 pub const COMMENT: usize = 65_536;
 
-/// Room for what says that rows were cut.
-const CUT: usize = 200;
+/// Room for what says that rows were cut, in each of the four tables.
+const CUT: usize = 320;
 
 /// Markdown of at most `limit` bytes: tables lose rows, and say so, before anything else is lost.
 pub fn markdown(report: &Report, limit: usize) -> String {
@@ -42,12 +42,13 @@ impl Paper {
         fits
     }
 
-    /// Adds a table's head and as many of its rows as fit.
+    /// Adds a table's head and as many of its rows as fit, and says how many did not.
     fn table(&mut self, head: &str, rows: &[String], what: &str) {
-        if rows.is_empty() || !self.part(head) {
+        if rows.is_empty() || self.text.is_empty() {
             return;
         }
-        let fitting = rows.iter().take_while(|row| self.part(row)).count();
+        let begun = self.part(head);
+        let fitting = rows.iter().take_while(|row| begun && self.part(row)).count();
         let left = rows.len() - fitting;
         if left > 0 {
             let _ = write!(self.text, "\n… and {left} more {what}; the JSON report has all.\n");
@@ -284,10 +285,13 @@ mod tests {
         let mut large = report(400, 10, true);
         let finding = large.findings.iter().find(|f| f.blocks()).expect("a failure").clone();
         large.findings = vec![finding; 500];
-        for limit in [1_000, 4_000, COMMENT] {
+        for limit in (1_000..8_000).step_by(97).chain([COMMENT]) {
             let text = markdown(&large, limit);
             assert!(text.len() <= limit, "{} of {limit}", text.len());
-            assert!(text.contains("more"), "{limit}");
+            // Whatever was cut is told, whole tables included.
+            let told = |what: &str| text.contains(&format!(" more {what}; the JSON report"));
+            assert!(told("findings"), "{limit}");
+            assert!(text.contains("### Layers") || told("layers"), "{limit}");
         }
         assert!(markdown(&large, usize::MAX / 2).len() > COMMENT);
         assert!(markdown(&large, 0).is_empty());
