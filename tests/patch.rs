@@ -260,7 +260,7 @@ fn what_does_not_fit_is_refused() {
     let out = folder.path().join("other.onnx");
     let patch = patched(&model, &one(&SIX)).expect("a patch");
     let own = patch.write(&path).expect_err("the original").to_string();
-    assert!(own.contains("is a file of the original model"), "{own}");
+    assert!(own.contains("is a file of a model that is read"), "{own}");
     std::fs::write(&path, bytes(&fixture("odd/no-head.onnx"))).expect("written");
     assert!(refusal(&one(&SIX)).contains("changed while it was in use"));
     // What was read before is written.
@@ -389,5 +389,49 @@ fn external_data_in_the_same_folder_get_a_name_of_their_own() {
 
     let data = folder.path().join("weights.bin");
     let error = patched(&model, &new).expect("a patch").write(&data).expect_err("refused");
-    assert!(error.to_string().contains("is a file of the original model"), "{error}");
+    assert!(error.to_string().contains("is a file of a model that is read"), "{error}");
+}
+
+#[test]
+fn data_of_other_models_and_folders_are_left_alone() {
+    let (folder, path) = external();
+    let place = |name: &str| folder.path().join(name);
+    // Another model, exported as out.onnx and renamed since.
+    let renamed = std::fs::read(&path).expect("a model");
+    let mut proto = ModelProto::parse_from_bytes(&renamed).expect("a model");
+    for tensor in &mut proto.graph.as_mut().expect("a graph").initializer {
+        let location = tensor.external_data.iter_mut().find(|e| e.key() == "location");
+        location.expect("a location").set_value("out.onnx.data".into());
+    }
+    let other = place("other.onnx");
+    std::fs::write(&other, proto.write_to_bytes().expect("bytes")).expect("written");
+    std::fs::copy(&path, place("out.onnx")).expect("copied");
+    std::fs::copy(place("weights.bin"), place("out.onnx.data")).expect("copied");
+    std::fs::create_dir(place("out.onnx.2.data")).expect("a folder");
+
+    let model = Model::open(&path).expect("a model");
+    let mut new = values(&model);
+    new.values_mut().flatten().for_each(|v| *v = -*v - 1.0);
+    let before = values(&Model::open(&other).expect("the other"));
+    let write = || {
+        let patch = patched(&model, &new).expect("a patch").keeping([&other]);
+        patch.write(&place("out.onnx")).expect("written");
+    };
+    write();
+    assert_eq!(locations(&place("out.onnx")), ["out.onnx.3.data"]);
+    assert_eq!(values(&Model::open(&place("out.onnx")).expect("the patched model")), new);
+    assert_eq!(values(&Model::open(&other).expect("the other")), before);
+    // A second run gives the same bytes under the same names.
+    let first = bytes(&place("out.onnx"));
+    write();
+    assert_eq!(bytes(&place("out.onnx")), first);
+    let data = ["out.onnx.data", "out.onnx.3.data", "weights.bin"];
+    for name in data {
+        assert!(place(name).is_file(), "{name}");
+    }
+    assert!(!place("out.onnx.4.data").exists());
+    // The model itself is not overwritten where it is kept.
+    let error = patched(&model, &new).expect("a patch").keeping([&other]).write(&other);
+    let error = error.expect_err("refused").to_string();
+    assert!(error.contains("is a file of a model that is read"), "{error}");
 }

@@ -14,11 +14,12 @@ use super::data::DataArguments;
 use super::exit::Exit;
 use super::formats::{Format, FormatArguments, render};
 use super::gate::{baseline_of, compare_with};
+use super::inputs::Inputs;
 use super::options::{DisplayArguments, RuntimeArguments, layers, size};
 use super::output::{Destination, print};
 use super::progress::Bars;
 use super::settings::{self, ConfigArguments};
-use super::training::{TrainingBars, check_output};
+use super::training::TrainingBars;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -99,6 +100,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         runtime: arguments.runtime.options_or(&config.runtime),
         policy: config.policy.clone(),
     };
+    let baseline = arguments.baseline.as_deref().or(baseline_of(&config));
+    let inputs = Inputs::of(&request, &arguments.data, &config).others(baseline);
     if let Some(output) = &arguments.remediate {
         if request.samples.is_none() {
             return Err(Error::input(
@@ -107,10 +110,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
                 "give --data and the forget set",
             ));
         }
-        let models =
-            [Some(&request.original), Some(&request.unlearned), request.reference.as_ref()];
-        let models: Vec<&Path> = models.into_iter().flatten().map(PathBuf::as_path).collect();
-        check_output(output, &models)?;
+        Destination::prepare(output, &inputs)?;
         check_device(request.runtime.device)?;
     }
     let (given, set) = (&arguments.files, &config.output);
@@ -120,11 +120,14 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         given.html.as_deref().or(set.html.as_deref()),
         folder.unwrap_or(Path::new("reports")),
         &request.unlearned,
+        &inputs,
     )?;
     let attest = arguments.files.attest.as_deref().or(set.attest.as_deref());
-    let renderings = arguments.formats.prepare(&set.formats, attest, &files.paths())?;
+    let taken: Vec<&Path> =
+        files.paths().into_iter().chain(arguments.remediate.as_deref()).collect();
+    let renderings = arguments.formats.prepare(&set.formats, attest, &taken, &inputs)?;
     let mut report = compare(&request, &Bars::new(arguments.display.quiet))?;
-    if let Some(baseline) = arguments.baseline.as_deref().or(baseline_of(&config)) {
+    if let Some(baseline) = baseline {
         compare_with(&mut report, &request.policy, baseline)?;
     }
     files.write(&report)?;
@@ -179,6 +182,7 @@ impl Files {
         html: Option<&Path>,
         folder: &Path,
         unlearned: &Path,
+        inputs: &Inputs,
     ) -> Result<Self> {
         let name = unlearned.file_stem().unwrap_or(std::ffi::OsStr::new("audit"));
         let path = |given: Option<&Path>, extension: &str| match given {
@@ -191,8 +195,8 @@ impl Files {
             }
         };
         Ok(Self {
-            json: Destination::prepare(&path(json, "json"))?,
-            html: Destination::prepare(&path(html, "html"))?,
+            json: Destination::prepare(&path(json, "json"), inputs)?,
+            html: Destination::prepare(&path(html, "html"), inputs)?,
         })
     }
 

@@ -83,6 +83,23 @@ impl DataArguments {
         Ok(Some(Samples { path, forget, options }))
     }
 
+    /// All files and folders that are read: the samples and whatever names the forget set, the
+    /// classes and the preprocessing.
+    pub fn files(&self, config: &DataConfig) -> Vec<PathBuf> {
+        let listed = |classes: &Option<String>| {
+            classes.as_deref().and_then(|c| c.strip_prefix('@')).map(PathBuf::from)
+        };
+        let data = self.data.clone().or_else(|| config.path.clone());
+        let forget = match self.forget_classes.is_some() {
+            true => listed(&self.forget_classes),
+            false => listed(&config.forget_classes),
+        };
+        let rows = self.forget_indices.clone().or_else(|| config.forget_indices.clone());
+        let folder = self.forget_folder.clone().or_else(|| config.forget_folder.clone());
+        let all = [data, forget, rows, folder].into_iter().flatten();
+        all.chain(self.images.files(config)).collect()
+    }
+
     fn forget(&self) -> Result<Option<ForgetSpec>> {
         named(
             self.forget_classes.as_deref(),

@@ -12,6 +12,7 @@ use forget_audit::{Error, Result};
 use super::compare::Files;
 use super::exit::Exit;
 use super::formats::{Format, render};
+use super::inputs::Inputs;
 use super::options::{DisplayArguments, RuntimeArguments};
 use super::output::print;
 use super::progress::Bars;
@@ -115,7 +116,7 @@ fn play(act: &Act, folder: &Path, arguments: &Arguments) -> Result<(Label, PathB
         runtime: arguments.runtime.options(),
         policy: Policy::default(),
     };
-    let files = Files::prepare(None, None, folder, Path::new(act.unlearned))?;
+    let files = Files::prepare(None, None, folder, Path::new(act.unlearned), &Inputs::default())?;
     let report = compare(&request, &Bars::new(arguments.display.quiet))?;
     files.write(&report)?;
     print(&render(&report, Format::Text, Some(arguments.display.color))?)?;

@@ -10,6 +10,7 @@ use forget_audit::report::{
 };
 use forget_audit::{Error, Result};
 
+use super::inputs::Inputs;
 use super::options::Color;
 use super::output::{Destination, print};
 
@@ -82,12 +83,14 @@ impl FormatArguments {
     /// Tries all files. What the command line leaves open is as `set`, from a configuration file.
     ///
     /// # Errors
-    /// Two formats for stdout, two for one file, `taken` ones, or a file that can't be written.
+    /// Two formats for stdout, two for one file, `taken` by another output or read as one of the
+    /// `inputs`, or a file that can't be written.
     pub fn prepare(
         &self,
         set: &[String],
         attestation: Option<&Path>,
         taken: &[&Path],
+        inputs: &Inputs,
     ) -> Result<Renderings> {
         let targets = match self.formats.as_slice() {
             [] => set
@@ -113,7 +116,7 @@ impl FormatArguments {
         for target in &targets {
             match &target.path {
                 Some(path) => {
-                    renderings.files.push((target.format, Destination::prepare(path)?));
+                    renderings.files.push((target.format, Destination::prepare(path, inputs)?));
                 }
                 None if renderings.stdout.is_none() => renderings.stdout = Some(target.format),
                 None => {
@@ -129,7 +132,8 @@ impl FormatArguments {
         if targets.is_empty() {
             renderings.stdout = Some(Format::Text);
         }
-        renderings.attestation = attestation.map(Destination::prepare).transpose()?;
+        renderings.attestation =
+            attestation.map(|path| Destination::prepare(path, inputs)).transpose()?;
         Ok(renderings)
     }
 }

@@ -12,6 +12,7 @@ use forget_audit::{Error, Result};
 
 use super::exit::Exit;
 use super::formats::FormatArguments;
+use super::inputs::Inputs;
 use super::options::DisplayArguments;
 use super::{settings, stored};
 
@@ -44,10 +45,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let set = config.as_ref().map(|c| &c.output);
     let attest = arguments.attest.as_deref().or(set.and_then(|o| o.attest.as_deref()));
     let formats = set.map(|o| o.formats.as_slice()).unwrap_or_default();
-    let renderings = arguments.formats.prepare(formats, attest, &[&arguments.report])?;
+    let baseline = arguments.baseline.as_deref().or(config.as_ref().and_then(baseline_of));
+    let read =
+        [Some(arguments.report.as_path()), config.as_ref().map(|c| c.path.as_path()), baseline];
+    let inputs = Inputs::default().others(read.into_iter().flatten());
+    let renderings = arguments.formats.prepare(formats, attest, &[], &inputs)?;
     let mut report = stored::read(&arguments.report)?;
     apply(&mut report, &policy);
-    let baseline = arguments.baseline.as_deref().or(config.as_ref().and_then(baseline_of));
     if let Some(baseline) = baseline {
         compare_with(&mut report, &policy, baseline)?;
     }

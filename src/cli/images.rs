@@ -86,9 +86,25 @@ impl ImageArguments {
         given.into_iter().find_map(|(given, option)| given.then_some(option))
     }
 
+    /// The files that are read.
+    pub fn files(&self, config: &DataConfig) -> impl Iterator<Item = PathBuf> {
+        let preprocess = self.preprocess.clone().or_else(|| config.preprocess.clone());
+        let names = self.class_names.clone().or_else(|| config.class_names.clone());
+        preprocess.into_iter().chain(names)
+    }
+
     /// As the library takes them. An option goes before the key of the same name in `config`, and
-    /// both before what the preprocessing file says.
+    /// both before what the preprocessing file says; a file given as an option goes before the keys.
     pub fn options(&self, config: &DataConfig) -> Result<LoadOptions> {
+        // A file on the command line speaks for all of these keys.
+        let config = &match self.preprocess {
+            Some(_) => DataConfig {
+                class_names: config.class_names.clone(),
+                skip_unreadable: config.skip_unreadable,
+                ..DataConfig::default()
+            },
+            None => config.clone(),
+        };
         let key = |name: &str, problem: String| {
             Error::input(format!("data.{name} of audit.toml"), problem, "mend the value")
         };

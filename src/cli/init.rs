@@ -8,6 +8,7 @@ use forget_audit::data::recognise;
 use forget_audit::{Error, Result};
 
 use super::exit::Exit;
+use super::inputs::Inputs;
 use super::output::{Destination, print};
 
 #[derive(Args)]
@@ -60,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         data: given(&arguments.data).or_else(|| data(&names)),
         forget_classes: arguments.forget_classes.clone(),
     };
-    Destination::prepare(output)?.write(&template(&known))?;
+    Destination::prepare(output, &Inputs::default())?.write(&template(&known))?;
     print(&summary(output, &known))?;
     Ok(Exit::Passed)
 }

@@ -9,6 +9,7 @@ mod formats;
 mod gate;
 mod images;
 mod init;
+mod inputs;
 mod inspect;
 mod options;
 mod output;

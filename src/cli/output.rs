@@ -7,6 +7,8 @@ use forget_audit::report::clean;
 use forget_audit::staged::{Staged, folder_of};
 use forget_audit::{Error, Result};
 
+use super::inputs::Inputs;
+
 /// Prints an error: the thing, the problem, the remedy.
 pub fn print_error(error: &Error) {
     // A closed stderr leaves nobody to tell.
@@ -35,10 +37,14 @@ pub struct Destination {
 
 impl Destination {
     /// Tries the folder, or where it is missing the nearest one above; nothing is left behind.
-    pub fn prepare(path: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A folder, a place that can't be written, and one of the `inputs`.
+    pub fn prepare(path: &Path, inputs: &Inputs) -> Result<Self> {
         if path.is_dir() {
             return Err(Error::file(path, "is a folder", "give the path of a file"));
         }
+        inputs.spare(path)?;
         let existing = folder_of(path).ancestors().find(|f| f.exists());
         // A relative folder ends in the working directory, whose name is empty.
         let tried = Staged::beside(&existing.unwrap_or(Path::new("")).join("tried"));

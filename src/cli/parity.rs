@@ -18,6 +18,7 @@ use forget_audit::{Error, Result};
 
 use super::exit::Exit;
 use super::images::ImageArguments;
+use super::inputs::Inputs;
 use super::options::{RuntimeArguments, not_negative};
 use super::output::{Destination, print};
 
@@ -73,8 +74,9 @@ struct Outcome<'a> {
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
     let stdout = Path::new("-");
+    let inputs = Inputs::default().models([&arguments.model]).others(&arguments.data);
     let file = arguments.json.as_deref().filter(|p| *p != stdout);
-    let file = file.map(Destination::prepare).transpose()?;
+    let file = file.map(|path| Destination::prepare(path, &inputs)).transpose()?;
     let model = Model::open(&arguments.model)?;
     let runtime = Runtime::load(&arguments.runtime.options())?;
     let session = runtime.plain_session(model.clone())?;

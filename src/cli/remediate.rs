@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use forget_audit::Result;
 use forget_audit::compare::Request;
+use forget_audit::onnx::Selection;
 use forget_audit::report::remedy;
 use forget_audit::unlearn::{
     AUDIT_EVERY, Auxiliaries, Base, Ec, Method, Remediation, Unlearning, remediate,
@@ -12,13 +13,14 @@ use forget_audit::unlearn::{
 
 use super::data::DataArguments;
 use super::exit::Exit;
+use super::inputs::Inputs;
 use super::options::{
     DisplayArguments, RuntimeArguments, decay_rate, layers, not_negative, positive, share, size,
 };
-use super::output::print;
+use super::output::{Destination, print};
 use super::progress::Bars;
 use super::settings::{self, ConfigArguments};
-use super::training::{TrainingBars, check_output};
+use super::training::TrainingBars;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -60,7 +62,8 @@ pub struct TrainingArguments {
     /// Start from the original, not from the unlearned model
     #[arg(long = "from", value_enum, default_value_t = Start::Unlearned)]
     start: Start,
-    /// Layers to supervise: names and globs, separated by commas [default: chosen from the graph]
+    /// Layers to supervise and to judge: names and globs, separated by commas [default: chosen from
+    /// the graph]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     layers: Vec<String>,
     /// Passes over the retain samples
@@ -143,13 +146,13 @@ enum AuxiliariesName {
 }
 
 impl TrainingArguments {
-    /// As the library takes them.
-    pub fn unlearning(&self) -> Unlearning {
+    /// As the library takes them; EC acts on `selection`.
+    fn unlearning(&self, selection: Selection) -> Unlearning {
         Unlearning {
             method: match self.method {
                 MethodName::None => Method::BaseOnly,
                 MethodName::Ec => Method::Ec(Ec {
-                    selection: layers(&self.layers),
+                    selection,
                     temperature: self.temperature,
                     contrast: self.contrast,
                     supervision: self.supervision,
@@ -186,27 +189,30 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let named = (arguments.original.as_ref(), arguments.unlearned.as_ref());
     let (original, unlearned) = settings::models(named.0, named.1, &config)?;
     let reference = arguments.reference.clone().or_else(|| config.models.reference.clone());
-    let inputs = [Some(&original), Some(&unlearned), reference.as_ref()];
-    let inputs: Vec<&std::path::Path> = inputs.iter().flatten().map(|p| p.as_path()).collect();
-    check_output(&arguments.output, &inputs)?;
     let training = &arguments.training;
+    let selection = match training.layers.as_slice() {
+        [] => layers(&config.measure.layers),
+        given => layers(given),
+    };
     let remediation = Remediation {
         request: Request {
             original,
             unlearned,
             reference,
             samples: Some(arguments.data.required(&config.data)?),
-            selection: layers(&training.layers),
-            batch_size: None,
+            selection: selection.clone(),
+            batch_size: config.measure.batch_size,
             seed: training.seed.or(config.measure.seed).unwrap_or(0),
             runtime: arguments.runtime.options_or(&config.runtime),
-            policy: config.policy,
+            policy: config.policy.clone(),
         },
         output: arguments.output.clone(),
         from_original: training.start == Start::Original,
-        unlearning: training.unlearning(),
+        unlearning: training.unlearning(selection),
         audit_every: training.audit_every,
     };
+    let inputs = Inputs::of(&remediation.request, &arguments.data, &config);
+    Destination::prepare(&arguments.output, &inputs)?;
     let observer = Bars::new(arguments.display.quiet);
     let progress = TrainingBars::new(arguments.display.quiet)?;
     let remedied = remediate(&remediation, &observer, &progress)?;

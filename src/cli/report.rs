@@ -7,6 +7,7 @@ use forget_audit::Result;
 
 use super::exit::Exit;
 use super::formats::FormatArguments;
+use super::inputs::Inputs;
 use super::options::Color;
 use super::stored;
 
@@ -22,7 +23,8 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
-    let renderings = arguments.formats.prepare(&[], None, &[&arguments.report])?;
+    let inputs = Inputs::default().others([&arguments.report]);
+    let renderings = arguments.formats.prepare(&[], None, &[], &inputs)?;
     let report = stored::read(&arguments.report)?;
     renderings.write(&report, arguments.color)?;
     Ok(Exit::Passed)

@@ -10,11 +10,13 @@ use forget_audit::unlearn::{Normalization, Recipe, Retraining, Shift, Task, Task
 
 use super::data::DataArguments;
 use super::exit::Exit;
+use super::inputs::Inputs;
 use super::options::{
     DisplayArguments, RuntimeArguments, decay_rate, not_negative, positive, share, size,
 };
+use super::output::Destination;
 use super::settings::{self, ConfigArguments};
-use super::training::{TrainingBars, check_output};
+use super::training::TrainingBars;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -100,7 +102,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     forget_audit::memory::keep_blocks();
     let config = arguments.config.read(arguments.display.quiet)?;
     let model = settings::original(arguments.model.as_ref(), &config)?;
-    check_output(&arguments.output, &[&model])?;
+    let inputs = Inputs::default().models([&model]).others(arguments.data.files(&config.data));
+    Destination::prepare(&arguments.output, &inputs.others([&config.path]))?;
     let request = TaskRequest {
         samples: arguments.data.required(&config.data)?,
         runtime: arguments.runtime.options_or(&config.runtime),

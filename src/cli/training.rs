@@ -1,7 +1,6 @@
 //! What the commands that train share: progress with losses, interruption.
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use forget_audit::unlearn::Progress;
@@ -75,17 +74,4 @@ impl Progress for TrainingBars {
     fn interrupted(&self) -> bool {
         INTERRUPTED.load(Ordering::SeqCst)
     }
-}
-
-/// Fails when `output` can't be written or would replace one of `inputs`.
-pub fn check_output(output: &Path, inputs: &[&Path]) -> Result<()> {
-    let same = |input: &&&Path| match (output.canonicalize(), input.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    };
-    if let Some(input) = inputs.iter().find(same) {
-        let problem = format!("would replace the input {}", input.display());
-        return Err(Error::file(output, problem, "give another path with -o"));
-    }
-    super::output::Destination::prepare(output).map(drop)
 }

@@ -32,7 +32,7 @@ pub use normalize::{Normalized, fold, with_batch_norm};
 pub use parameters::{
     Parameter, REEXPORT, WeightChange, WeightComparison, compare_weights, parameters,
 };
-pub use patch::{Patched, patched};
+pub use patch::{Patched, data_files, patched};
 pub use reinitialize::reinitialized;
 pub use role::Role;
 pub use surgery::{Pooling, TappedLayer, with_outputs, with_pooled_outputs};

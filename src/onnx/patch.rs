@@ -31,6 +31,8 @@ pub struct Patched {
     pub(super) file: Vec<u8>,
     /// The files of external data by the name that the model gives them.
     pub(super) data: BTreeMap<String, DataFile>,
+    /// Other models in use.
+    pub(super) kept: Vec<PathBuf>,
 }
 
 /// A file of external data and what changes in it.
@@ -82,7 +84,7 @@ pub fn patched(model: &Model, values: &BTreeMap<String, Vec<f32>>) -> Result<Pat
         }
     }
     let Patch { file, edits, data, .. } = patch;
-    Ok(Patched { model: path.to_owned(), file: edits.applied(file), data })
+    Ok(Patched { model: path.to_owned(), file: edits.applied(file), data, kept: Vec::new() })
 }
 
 pub(super) fn broken(path: &Path, problem: Broken) -> Error {
@@ -116,6 +118,19 @@ fn externals(model: &Path, file: &[u8], tensors: &[Stored]) -> Result<Vec<Extern
         }
     }
     Ok(found)
+}
+
+/// The files of external data that the model at `model` names, as far as it can be read; who loads
+/// the model tells what is wrong with it.
+#[must_use]
+pub fn data_files(model: &Path) -> Vec<PathBuf> {
+    let Ok(file) = read_file(model) else { return Vec::new() };
+    let Ok(tensors) = stored::tensors(&file, &mut Edits::default()) else { return Vec::new() };
+    let found = externals(model, &file, &tensors).unwrap_or_default();
+    let mut paths: Vec<PathBuf> = found.into_iter().map(|external| external.place.path).collect();
+    paths.sort();
+    paths.dedup();
+    paths
 }
 
 struct Patch<'a> {

@@ -99,7 +99,9 @@ pub fn repair(
         after_epoch: &mut after_epoch,
     };
     let values = on_device(request.runtime.device, training)?;
-    patched(&task.model, &values)?.write(&remediation.output)?;
+    let models = [Some(&request.original), Some(&request.unlearned), request.reference.as_ref()];
+    let repaired = patched(&task.model, &values)?.keeping(models.into_iter().flatten());
+    repaired.write(&remediation.output)?;
     let request = Request { unlearned: remediation.output.clone(), ..request.clone() };
     let after = compare(&request, observer)?;
     Ok(Remedied { before, after, epochs })
