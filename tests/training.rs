@@ -63,6 +63,30 @@ fn a_retrained_model_keeps_the_retain_accuracy_and_is_not_superficial() {
     assert_eq!(judged("conv-random-label"), Label::Superficial);
 }
 
+/// Four of five classes are forgotten: their mean is below twice chance, the fifth is known as ever.
+/// And a model that forgot half of all classes is not damaged for it.
+#[test]
+fn a_class_left_out_of_the_request_is_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = text(&folder.path().join("retrained.onnx"));
+    let original = text(&model("conv-original"));
+    let forget = ["--forget-classes", "0,1,4,6"];
+    let arguments = ["retrain", &original, "-o", &output, "--epochs", "25"];
+    run(folder.path(), &[&arguments[..], &forget].concat(), 0);
+    let label = |classes: &str| {
+        let report = text(&folder.path().join("report.json"));
+        let arguments = ["compare", &original, &output, "--exit-zero", "--json", &report];
+        run(folder.path(), &[&arguments[..], &["--forget-classes", classes]].concat(), 0);
+        let report = std::fs::read_to_string(report).expect("a report");
+        forget_audit::report::from_json(&report, "report").expect("a report").verdict
+    };
+    let five = label("0,1,4,6,8");
+    assert_eq!(five.label, Label::NotForgotten, "{five:?}");
+    assert!(five.reasons[0].contains("class 8"), "{five:?}");
+    let four = label("0,1,4,6");
+    assert!(!matches!(four.label, Label::Damaged | Label::NotForgotten), "{four:?}");
+}
+
 /// The limits are the issue's: at most 5 points of forget accuracy over the reference's, 2 points of
 /// retain accuracy under the original's, CKA lower at every layer and at most .5 at the head's
 /// input, recovery within the reference's sampling interval, verdict `erased`.

@@ -6,6 +6,7 @@ use ndarray::{ArrayView2, s};
 use rayon::prelude::*;
 
 use super::Observer;
+use super::classes::classes;
 use super::layers::Plan;
 use super::outputs::predictions;
 use super::subject::Subject;
@@ -33,7 +34,7 @@ const SHOTS: [usize; 3] = [1, 3, 5];
 
 /// The effect and the gap are judged at one shot: what few samples bring back tells forgotten from
 /// hidden best, with more of them every class is learned anew.
-const JUDGED_SHOTS: [usize; 1] = [1];
+pub(super) const JUDGED_SHOTS: [usize; 1] = [1];
 
 /// Random draws of the few samples.
 const DRAWS: usize = 100;
@@ -159,6 +160,26 @@ impl<'a> View<'a> {
         nearest_center(self.fit, self.eval, &self.set.eval_forget, self.set.classes, seed)
     }
 
+    /// Accuracy of a probe that knows retain samples alone.
+    fn retain_probe(
+        &self,
+        activations: &Activations,
+        layer: usize,
+        seed: u64,
+    ) -> Result<Option<f64>> {
+        let features = &activations.layers[layer];
+        // Forget samples come first in either split.
+        let count = |forget: &[bool]| forget.iter().filter(|f| **f).count();
+        let retain = |split: Range<usize>, forget: &[bool], labels: &'a [usize]| {
+            let first = count(forget);
+            Labelled::new(features.slice(s![split.start + first..split.end, ..]), &labels[first..])
+        };
+        let fit = retain(self.set.fit(), &self.set.fit_forget, &self.set.fit_labels)?;
+        let eval = retain(self.set.eval(), &self.set.eval_forget, &self.set.eval_labels)?;
+        let none = vec![false; eval.labels().len()];
+        Ok(accuracy(&linear_probe(fit, eval, &none, seed)?).retain_accuracy)
+    }
+
     fn few_shot(&self, seed: u64) -> Result<FewShot> {
         few_shot(self.fit, self.eval, self.set.classes, &SHOTS, DRAWS, seed)
     }
@@ -220,8 +241,9 @@ impl Views<'_> {
     /// Everything but the layer's name and place.
     fn measure(&self, seed: u64) -> Result<LayerEvidence> {
         let (cka, cka_reference) = self.cka()?;
-        let (probe, recovered_fraction, probe_gap) = self.probes(seed)?;
-        let (few_shot, few_shot_gap) = self.few_shot(seed)?;
+        let Probed { evidence: probe, recovered_fraction, gap: probe_gap, correct } =
+            self.probes(seed)?;
+        let (few_shot, few_shot_gap, rates) = self.few_shot(seed)?;
         let center = |v: &View| Ok::<_, Error>(accuracy(&v.nearest_center(seed)?));
         let spread_of = |v: &View| {
             let s = spread(v.eval_features(), &v.set.eval_forget)?;
@@ -244,6 +266,7 @@ impl Views<'_> {
             reference_gap: probe_gap
                 .zip(few_shot_gap)
                 .map(|(probe, few_shot)| ReferenceGap { probe, few_shot }),
+            forget_classes: classes(self.original.set, &correct, &rates, seed)?,
             spread: self.each(spread_of)?,
         })
     }
@@ -268,7 +291,7 @@ impl Views<'_> {
         Ok((cka_by_set(&unlearned), all.next().map(|c| cka_by_set(&c))))
     }
 
-    fn probes(&self, seed: u64) -> Result<(ProbesEvidence, Interval, Option<Interval>)> {
+    fn probes(&self, seed: u64) -> Result<Probed> {
         // The costliest measure of a layer: its models run side by side.
         let views = [
             Some(&self.original),
@@ -302,7 +325,8 @@ impl Views<'_> {
         };
         let numbers = |c: &[bool]| c.iter().map(|&b| f64::from(u8::from(b))).collect::<Vec<_>>();
         let gap = on_reference
-            .map(|base| bootstrap_difference(&numbers(&after), &numbers(&base), seed))
+            .as_ref()
+            .map(|base| bootstrap_difference(&numbers(&after), &numbers(base), seed))
             .transpose()?;
         let evidence = ProbesEvidence {
             original: probe_evidence(&original),
@@ -310,10 +334,14 @@ impl Views<'_> {
             reference: reference.as_ref().map(probe_evidence),
             floor: floor.as_ref().map(probe_evidence),
         };
-        Ok((evidence, recovered, gap))
+        let correct = PerModel { original: before, unlearned: after, reference: on_reference };
+        Ok(Probed { evidence, recovered_fraction: recovered, gap, correct })
     }
 
-    fn few_shot(&self, seed: u64) -> Result<(FewShotEvidence, Option<Interval>)> {
+    fn few_shot(
+        &self,
+        seed: u64,
+    ) -> Result<(FewShotEvidence, Option<Interval>, PerModel<FewShot>)> {
         let rates = self.each(|v| v.few_shot(seed))?;
         let set = self.original.set;
         let forget = &set.forget_classes;
@@ -348,8 +376,18 @@ impl Views<'_> {
             spread: effect.spread,
             status: effect.status,
         };
-        Ok((evidence, gap))
+        Ok((evidence, gap, rates))
     }
+}
+
+/// What the probes of one layer gave.
+struct Probed {
+    evidence: ProbesEvidence,
+    recovered_fraction: Interval,
+    /// Forget accuracy beyond the reference's.
+    gap: Option<Interval>,
+    /// Whether each forget sample of eval was classified rightly.
+    correct: PerModel<Vec<bool>>,
 }
 
 fn accuracy(classified: &Classified) -> Accuracy {
@@ -402,7 +440,8 @@ pub(super) fn head(subjects: &PerModel<Subject>, cast: &Cast, set: &Set) -> Resu
             let m = mismatch(&predicted, &centers.predicted, &set.eval_forget)?;
             PerSet { forget: m.forget, retain: m.retain }
         };
-        Ok::<_, Error>((angles, disagree))
+        let kept = view.retain_probe(activations, last, 0)?;
+        Ok::<_, Error>((angles, disagree, kept))
     };
     let original = of(&subjects.original, &cast.original)?;
     let unlearned = of(&subjects.unlearned, &cast.unlearned)?;
@@ -411,15 +450,23 @@ pub(super) fn head(subjects: &PerModel<Subject>, cast: &Cast, set: &Set) -> Resu
         .as_ref()
         .zip(cast.reference.as_ref())
         .map(|(subject, activations)| of(subject, activations))
-        .transpose()?
-        .unzip();
+        .transpose()?;
     Ok(HeadEvidence {
         name: subjects.original.head.weight_name.clone(),
         misalignment: PerModel {
             original: original.0,
             unlearned: unlearned.0,
-            reference: reference.0,
+            reference: reference.as_ref().map(|r| r.0.clone()),
         },
-        mismatch: PerModel { original: original.1, unlearned: unlearned.1, reference: reference.1 },
+        mismatch: PerModel {
+            original: original.1,
+            unlearned: unlearned.1,
+            reference: reference.as_ref().map(|r| r.1),
+        },
+        retain_probe: Some(PerModel {
+            original: original.2,
+            unlearned: unlearned.2,
+            reference: reference.map(|r| r.2),
+        }),
     })
 }

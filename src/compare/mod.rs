@@ -1,5 +1,6 @@
 //! From two model files to a report: the main path.
 
+mod classes;
 mod layers;
 mod measure;
 mod outputs;

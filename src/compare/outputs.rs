@@ -7,7 +7,7 @@ use super::subject::Subject;
 use crate::activations::Activations;
 use crate::report::Report;
 use crate::verdict::rules::Key;
-use crate::verdict::{Accuracy, OutputAccuracy, PerModel, Policy};
+use crate::verdict::{Accuracy, ClassAccuracy, OutputAccuracy, PerModel, Policy};
 use crate::{Error, Result};
 
 /// The class with the highest score; of equal ones the lowest.
@@ -42,7 +42,17 @@ pub(super) fn accuracies(cast: &Cast, set: &Set) -> Result<PerModel<OutputAccura
             };
             Accuracy { forget_accuracy: right(true), retain_accuracy: right(false) }
         };
+        let eval = &predicted[set.eval()];
+        let class = |class: &usize| {
+            let own = set.eval_labels.iter().zip(&set.eval_forget).zip(eval);
+            let own = own.filter(|((label, forget), _)| *label == class && **forget);
+            let right: Vec<bool> = own.map(|((label, _), predicted)| label == predicted).collect();
+            let count = right.iter().filter(|r| **r).count();
+            let accuracy = (!right.is_empty()).then(|| count as f64 / right.len() as f64);
+            ClassAccuracy { class: *class, samples: right.len(), accuracy }
+        };
         OutputAccuracy {
+            forget_classes: set.forget_classes.iter().map(class).collect(),
             fit: accuracy(set.fit(), &set.fit_forget, &set.fit_labels),
             eval: accuracy(set.eval(), &set.eval_forget, &set.eval_labels),
         }

@@ -36,7 +36,7 @@ pub struct Interval {
 
 impl Interval {
     /// No value, for the reason given.
-    pub(super) fn missing(status: Status) -> Self {
+    pub fn missing(status: Status) -> Self {
         Self { value: None, ci: None, status }
     }
 }
@@ -182,10 +182,17 @@ pub fn recovered_fraction(
 /// The 95 % percentile interval of a statistic over [`RESAMPLES`] resamples. Each has a
 /// generator of its own, so the result doesn't depend on how they are spread over threads.
 pub(super) fn bootstrap(seed: u64, statistic: impl Fn(&mut ChaCha8Rng) -> f64 + Sync) -> [f64; 2] {
-    let mut values: Vec<f64> = (0..RESAMPLES as u64)
-        .into_par_iter()
-        .map(|item| statistic(&mut generator(seed, &[item])))
-        .collect();
+    interval(resamples(seed, statistic))
+}
+
+/// A statistic over [`RESAMPLES`] resamples.
+pub(super) fn resamples(seed: u64, statistic: impl Fn(&mut ChaCha8Rng) -> f64 + Sync) -> Vec<f64> {
+    let items = (0..RESAMPLES as u64).into_par_iter();
+    items.map(|item| statistic(&mut generator(seed, &[item]))).collect()
+}
+
+/// The 95 % percentile interval of resampled values, which are not empty.
+pub(super) fn interval(mut values: Vec<f64>) -> [f64; 2] {
     values.sort_by(f64::total_cmp);
     [percentile(&values, 0.025), percentile(&values, 0.975)]
 }

@@ -74,6 +74,7 @@ impl Report {
             layers: &self.layers,
             unmatched: &self.unmatched_layers,
             head: self.head.as_ref(),
+            reference: self.models.reference.is_some(),
             provider: self.provider.as_ref(),
         }
     }

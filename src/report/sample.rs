@@ -6,15 +6,21 @@ use crate::measures::Status;
 use crate::onnx::LayerKind;
 use crate::runtime::Provider;
 use crate::verdict::{
-    Accuracy, CkaBySet, CkaEvidence, DataEvidence, FewShotAccuracy, FewShotEvidence, HeadEvidence,
-    Interval, LayerEvidence, MisalignmentEvidence, OutputAccuracy, ParameterChange, PerModel,
-    PerSet, Policy, ProbeEvidence, ProbesEvidence, ReferenceGap, SpreadEvidence, WeightEvidence,
+    Accuracy, CkaBySet, CkaEvidence, ClassAccuracy, ClassEvidence, DataEvidence, FewShotAccuracy,
+    FewShotEvidence, HeadEvidence, Interval, LayerEvidence, MisalignmentEvidence, OutputAccuracy,
+    ParameterChange, PerModel, PerSet, Policy, ProbeEvidence, ProbesEvidence, ReferenceGap,
+    SpreadEvidence, WeightEvidence,
 };
 
 /// A superficial model: the outputs are silent, the features as good as before.
 pub(super) fn report(layers: usize, classes: usize, reference: bool) -> Report {
-    let outputs =
-        |forget| OutputAccuracy { fit: accuracy(forget, 0.99), eval: accuracy(forget, 0.97) };
+    let outputs = |forget| OutputAccuracy {
+        fit: accuracy(forget, 0.99),
+        eval: accuracy(forget, 0.97),
+        forget_classes: [1, 3]
+            .map(|class| ClassAccuracy { class, samples: 89, accuracy: Some(forget) })
+            .into(),
+    };
     let mut report = weights_only();
     report.provider = Some(Provider {
         requested: "auto".into(),
@@ -231,10 +237,32 @@ fn layer(i: usize, count: usize, reference: bool) -> LayerEvidence {
         },
         reference_gap: reference
             .then(|| ReferenceGap { probe: interval(0.19 * depth), few_shot: interval(0.35) }),
+        forget_classes: [1, 3].map(|class| of_class(class, depth, reference)).into(),
         spread: per_model(
             SpreadEvidence { relative_trace: Some(0.31), effective_rank: Some(7.4) },
             reference,
         ),
+    }
+}
+
+fn of_class(class: usize, depth: f64, reference: bool) -> ClassEvidence {
+    let interval = |value: f64| Interval {
+        value: Some(value),
+        ci: Some([value - 0.15, value + 0.15]),
+        status: Status::Ok,
+    };
+    let three = |original, unlearned, other| PerModel {
+        original: Some(original),
+        unlearned: Some(unlearned),
+        reference: reference.then_some(Some(other)),
+    };
+    ClassEvidence {
+        class,
+        probe: three(0.5 + 0.4 * depth, 0.5 + 0.39 * depth, 0.5 + 0.2 * depth),
+        few_shot: three(0.74, 0.73, 0.38),
+        effect: interval(-0.06),
+        reference_gap: reference
+            .then(|| ReferenceGap { probe: interval(0.19 * depth), few_shot: interval(0.35) }),
     }
 }
 
@@ -259,5 +287,6 @@ fn head(classes: usize, reference: bool) -> HeadEvidence {
             unlearned: mismatch(0.98),
             reference: reference.then(|| mismatch(0.9)),
         },
+        retain_probe: Some(per_model(Some(0.96), reference)),
     }
 }

@@ -93,6 +93,21 @@ pub struct OutputAccuracy {
     pub fit: Accuracy,
     /// On the split that is measured.
     pub eval: Accuracy,
+    /// On the split that is measured, each forget class alone; empty where samples, not classes, are
+    /// to be forgotten.
+    #[serde(default)]
+    pub forget_classes: Vec<ClassAccuracy>,
+}
+
+/// Accuracy on the samples of one class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClassAccuracy {
+    /// The class.
+    pub class: usize,
+    /// How many samples it has.
+    pub samples: usize,
+    /// Share of them whose predicted class it is.
+    pub accuracy: Option<f64>,
 }
 
 /// Fraction of samples whose predicted class is the true one.
@@ -189,6 +204,21 @@ pub struct FewShotEvidence {
     pub status: Status,
 }
 
+/// What is recovered of one forget class at one layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClassEvidence {
+    /// The class.
+    pub class: usize,
+    /// Share of its samples that the linear probe classifies rightly.
+    pub probe: PerModel<Option<f64>>,
+    /// Its 1-shot accuracy.
+    pub few_shot: PerModel<Option<f64>>,
+    /// The few-shot effect of this class, the other forget classes left out.
+    pub effect: Interval,
+    /// Recovery beyond the reference's.
+    pub reference_gap: Option<ReferenceGap>,
+}
+
 /// How far the unlearned model's recovery exceeds the reference's, at one layer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReferenceGap {
@@ -248,6 +278,9 @@ pub struct LayerEvidence {
     pub few_shot: FewShotEvidence,
     /// Recovery beyond the reference's.
     pub reference_gap: Option<ReferenceGap>,
+    /// Each forget class alone, where there are several; in ascending order.
+    #[serde(default)]
+    pub forget_classes: Vec<ClassEvidence>,
     /// Variance left on the forget set.
     pub spread: PerModel<SpreadEvidence>,
 }
@@ -272,6 +305,10 @@ pub struct HeadEvidence {
     pub misalignment: PerModel<MisalignmentEvidence>,
     /// How often the outputs and the nearest class centre disagree.
     pub mismatch: PerModel<PerSet<Option<f64>>>,
+    /// Accuracy on retain samples of a linear probe at the head's input that was fitted on retain
+    /// samples alone; `null` in reports of early versions.
+    #[serde(default)]
+    pub retain_probe: Option<PerModel<Option<f64>>>,
 }
 
 /// All evidence, borrowed from a report.
@@ -289,13 +326,34 @@ pub struct Evidence<'a> {
     pub unmatched: &'a [UnmatchedLayer],
     /// Features against classifier.
     pub head: Option<&'a HeadEvidence>,
+    /// Whether the report names a reference.
+    pub reference: bool,
     /// Where models ran.
     pub provider: Option<&'a Provider>,
 }
 
 impl Evidence<'_> {
-    /// Whether a reference was measured.
+    /// Accuracy on retain samples of a linear probe at the head's input: of one that knows retain
+    /// samples alone, for beside forget classes it would confuse the two in any model that never
+    /// learned to tell them apart; in reports that lack it, of the probe on all samples.
+    pub fn retain_probe(&self) -> PerModel<Option<f64>> {
+        let on_all = || {
+            let probe = &self.layers.last()?.probe;
+            Some(PerModel {
+                original: probe.original.retain_accuracy,
+                unlearned: probe.unlearned.retain_accuracy,
+                reference: probe.reference.map(|p| p.retain_accuracy),
+            })
+        };
+        let alone = self.head.and_then(|head| head.retain_probe.clone());
+        alone.or_else(on_all).unwrap_or_default()
+    }
+
+    /// Whether a reference was given. One of whom some figures lack was given all the same: they
+    /// are missing then, not judged as if it had never been.
     pub fn has_reference(&self) -> bool {
-        self.outputs.is_some_and(|o| o.reference.is_some())
+        self.reference
+            || self.outputs.is_some_and(|o| o.reference.is_some())
+            || self.layers.iter().any(|l| l.cka_reference.is_some() || l.reference_gap.is_some())
     }
 }

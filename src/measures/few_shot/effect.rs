@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{FewShot, class_mask, mean_of, rows_by_class};
-use crate::measures::stats::{Interval, MIN_SAMPLES, bootstrap, resampled_mean};
+use crate::measures::stats::{
+    Interval, MIN_SAMPLES, bootstrap, bootstrap_mean, interval, mix_seed, resampled_mean, resamples,
+};
 use crate::measures::{Status, same_length};
 use crate::{Error, Result};
 
@@ -56,26 +58,14 @@ pub fn placebo_effect(
     min_spread: f64,
     seed: u64,
 ) -> Result<Effect> {
-    if min_spread.is_nan() || min_spread <= 0.0 {
-        let problem = format!("{min_spread} is not above 0");
-        return Err(Error::input("minimum spread", problem, "give a positive share, as 0.05"));
-    }
     let pairs = Pairs::of(original, unlearned, labels, forget_classes, shots)?;
     let missing = |status| Effect { value: None, ci: None, spread: None, status };
     if let Some(status) = pairs.obstacle() {
         return Ok(missing(status));
     }
-    if pairs.retain.len() < 2 {
+    let Some(spread) = pairs.spread(min_spread)? else {
         return Ok(missing(Status::TooFewClasses));
-    }
-    let variance = |model: fn(&Pair) -> f64| {
-        let rates: Vec<f64> = pairs.retain.iter().map(|class| class.mean(model)).collect();
-        let n = rates.len() as f64;
-        let mean = rates.iter().sum::<f64>() / n;
-        rates.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>() / (n - 1.0)
     };
-    let spread = ((variance(|p| p.0) + variance(|p| p.1)) / 2.0).sqrt().max(min_spread);
-
     let forget: Vec<Vec<f64>> = pairs.forget.iter().map(Class::differences).collect();
     let retain: Vec<Vec<f64>> = pairs.retain.iter().map(Class::differences).collect();
     let plain = |classes: &[Vec<f64>]| {
@@ -92,6 +82,57 @@ pub fn placebo_effect(
         (forgotten / forget.len() as f64 - retained / retain.len() as f64) / spread
     });
     Ok(Effect { value, ci: Some(ci), spread: Some(spread), status: Status::Ok })
+}
+
+/// The [`placebo_effect`] of each forget class alone, the others left out: an effect of several
+/// classes is a mean, and one class that was not forgotten hides in it. `forget_classes` ascending,
+/// the effects in their order.
+///
+/// # Errors
+/// As [`placebo_effect`].
+pub fn class_effects(
+    original: &FewShot,
+    unlearned: &FewShot,
+    labels: &[usize],
+    forget_classes: &[usize],
+    shots: &[usize],
+    min_spread: f64,
+    seed: u64,
+) -> Result<Vec<Effect>> {
+    let pairs = Pairs::of(original, unlearned, labels, forget_classes, shots)?;
+    let spread = pairs.spread(min_spread)?;
+    let retain: Vec<Vec<f64>> = pairs.retain.iter().map(Class::differences).collect();
+    let missing = |status| Effect { value: None, ci: None, spread: None, status };
+    let retained = mean_of(retain.iter().filter_map(|class| mean_of(class.iter().copied())));
+    let (Some(spread), Some(retained), None) = (spread, retained, pairs.failed) else {
+        let status = pairs.failed.unwrap_or(Status::TooFewClasses);
+        return Ok(vec![missing(status); pairs.forget.len()]);
+    };
+    // The retain classes are resampled once for all.
+    let resampled = resamples(seed, |rng| {
+        let draws = (0..retain.len()).map(|_| {
+            let class = rng.random_range(0..retain.len());
+            resampled_mean(&retain[class], rng)
+        });
+        draws.sum::<f64>() / retain.len() as f64
+    });
+    let effect = |(index, class): (usize, &Class)| {
+        if class.0.len() < MIN_SAMPLES {
+            return missing(Status::TooFewSamples);
+        }
+        let differences = class.differences();
+        let value = mean_of(differences.iter().copied()).map(|f| (f - retained) / spread);
+        let seed = mix_seed(seed, &[index as u64]);
+        let forgotten = resamples(seed, |rng| resampled_mean(&differences, rng));
+        let values = forgotten.iter().zip(&resampled).map(|(f, r)| (f - r) / spread);
+        Effect {
+            value,
+            ci: Some(interval(values.collect())),
+            spread: Some(spread),
+            status: Status::Ok,
+        }
+    };
+    Ok(pairs.forget.iter().enumerate().map(effect).collect())
 }
 
 /// Mean success on the forget classes, the unlearned model's minus the reference's, averaged over
@@ -122,6 +163,26 @@ pub fn gap(
         classes.iter().map(|class| resampled_mean(class, rng)).sum::<f64>() / n
     });
     Ok(Interval { value, ci: Some(ci), status: Status::Ok })
+}
+
+/// The [`gap`] of each forget class alone. `forget_classes` ascending, the gaps in their order.
+///
+/// # Errors
+/// As [`gap`].
+pub fn class_gaps(
+    unlearned: &FewShot,
+    reference: &FewShot,
+    labels: &[usize],
+    forget_classes: &[usize],
+    shots: &[usize],
+    seed: u64,
+) -> Result<Vec<Interval>> {
+    let pairs = Pairs::of(reference, unlearned, labels, forget_classes, shots)?;
+    let gap = |(index, class): (usize, &Class)| match pairs.failed {
+        Some(status) => Interval::missing(status),
+        None => bootstrap_mean(&class.differences(), mix_seed(seed, &[index as u64])),
+    };
+    Ok(pairs.forget.iter().enumerate().map(gap).collect())
 }
 
 /// Success of one eval sample under two models.
@@ -196,6 +257,24 @@ impl Pairs {
         pairs.failed =
             [first.status, second.status].into_iter().find(|status| *status != Status::Ok);
         Ok(pairs)
+    }
+
+    /// Spread of the retain classes under both models; `None` below two of them.
+    fn spread(&self, min_spread: f64) -> Result<Option<f64>> {
+        if min_spread.is_nan() || min_spread <= 0.0 {
+            let problem = format!("{min_spread} is not above 0");
+            return Err(Error::input("minimum spread", problem, "give a positive share, as 0.05"));
+        }
+        if self.retain.len() < 2 {
+            return Ok(None);
+        }
+        let variance = |model: fn(&Pair) -> f64| {
+            let rates: Vec<f64> = self.retain.iter().map(|class| class.mean(model)).collect();
+            let n = rates.len() as f64;
+            let mean = rates.iter().sum::<f64>() / n;
+            rates.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>() / (n - 1.0)
+        };
+        Ok(Some(((variance(|p| p.0) + variance(|p| p.1)) / 2.0).sqrt().max(min_spread)))
     }
 
     fn obstacle(&self) -> Option<Status> {

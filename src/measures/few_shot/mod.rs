@@ -11,7 +11,7 @@ mod effect;
 #[cfg(test)]
 mod tests;
 
-pub use effect::{Effect, MIN_SPREAD, gap, placebo_effect};
+pub use effect::{Effect, MIN_SPREAD, class_effects, class_gaps, gap, placebo_effect};
 
 use ndarray::{Array1, Array2, Axis};
 use rand::seq::index;

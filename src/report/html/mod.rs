@@ -1,9 +1,10 @@
 //! The report as one HTML file: offline, without scripts, light and dark.
 //!
 //! `plot` draws, `figures` and `head` decide what is drawn, `table` holds the numbers behind it,
-//! `summary` the words at the top, `rules` the findings, `inputs` the end of the page; `templates/` has the
+//! `classes` those of each forget class, `summary` the words at the top, `rules` the findings, `inputs` the end of the page; `templates/` has the
 //! markup and the style sheet.
 
+mod classes;
 mod figures;
 mod head;
 mod inputs;
@@ -47,6 +48,7 @@ struct Page<'a> {
     weights: inputs::Weights,
     layers: Option<Table>,
     centers: Option<Table>,
+    classes: Option<Table>,
     gaps: Vec<String>,
     notes: &'a [String],
     inputs: Vec<inputs::Block>,
@@ -72,6 +74,7 @@ impl<'a> Page<'a> {
             weights: inputs::weights(report),
             layers: layers.map(table::layers),
             centers: layers.map(table::centers_and_spread),
+            classes: classes::classes(report),
             gaps: super::gaps::gaps(report),
             notes: &report.notes,
             inputs: inputs::inputs(report),

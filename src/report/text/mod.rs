@@ -3,6 +3,8 @@
 mod layers;
 mod paper;
 
+use std::cmp::Ordering;
+
 use comfy_table::Color;
 
 use super::Report;
@@ -103,12 +105,17 @@ fn header(paper: &mut Paper, report: &Report) {
 
 /// Outputs and head, a column a model.
 fn models(paper: &mut Paper, report: &Report) {
+    let worst;
     let mut rows: Vec<(&str, PerModel<Option<f64>>)> = Vec::new();
     if let Some(outputs) = &report.outputs {
         let row =
             |of: fn(&Accuracy) -> Option<f64>| per_model(outputs, |o: &OutputAccuracy| of(&o.eval));
         rows.push(("output accuracy, forget", row(|a| a.forget_accuracy)));
         rows.push(("output accuracy, retain", row(|a| a.retain_accuracy)));
+        worst = worst_class(outputs);
+        if let Some((name, values)) = &worst {
+            rows.insert(1, (name, values.clone()));
+        }
     }
     if let Some(head) = &report.head {
         rows.push(("head misalignment, forget", per_model(&head.misalignment, |m| m.forget)));
@@ -128,6 +135,20 @@ fn models(paper: &mut Paper, report: &Report) {
     }
     paper.table(columns);
     paper.gap();
+}
+
+/// Of several forget classes the one that the unlearned model recognises best.
+fn worst_class(outputs: &PerModel<OutputAccuracy>) -> Option<(String, PerModel<Option<f64>>)> {
+    let classes = &outputs.unlearned.forget_classes;
+    let known = classes.iter().filter(|c| c.accuracy.is_some());
+    let worst =
+        known.max_by(|a, b| a.accuracy.partial_cmp(&b.accuracy).unwrap_or(Ordering::Equal))?;
+    let of = |model: &OutputAccuracy| {
+        model.forget_classes.iter().find(|c| c.class == worst.class).and_then(|c| c.accuracy)
+    };
+    // Where all are alike, none is worst.
+    let alike = classes.iter().all(|c| c.accuracy == worst.accuracy);
+    (!alike).then(|| (format!("  of them class {}", worst.class), per_model(outputs, of)))
 }
 
 fn per_model<T>(of: &PerModel<T>, value: impl Fn(&T) -> Option<f64>) -> PerModel<Option<f64>> {

@@ -59,20 +59,8 @@ impl<'a> Court<'a> {
     }
 
     pub(super) fn output_forgetting(&mut self, outputs: &PerModel<OutputAccuracy>) -> Outcome {
-        let factor = self.policy.value("output-forgetting", Key::MaxTimesChance, None);
-        let mut limit = self.times_chance(factor);
-        let mut expected = match factor {
-            2.0 => format!("at most {limit:.3} (twice chance)"),
-            _ => format!("at most {limit:.3} ({factor} times chance)"),
-        };
-        if let Some(reference) = &outputs.reference {
-            let margin = self.policy.value("output-forgetting", Key::MaxAboveReference, None);
-            let allowed = reference.eval.forget_accuracy.unwrap_or(0.0) + margin;
-            if allowed > limit {
-                limit = allowed.min(1.0);
-                expected = format!("at most {limit:.3} (the reference's and a margin)");
-            }
-        }
+        let reference = outputs.reference.as_ref().map(|r| r.eval.forget_accuracy);
+        let (limit, expected) = self.output_limit(reference);
         let accuracy = outputs.unlearned.eval.forget_accuracy;
         // A model that never saw a sample still recognises its class: only above a reference is
         // that a sign of memory, and never below.
@@ -94,6 +82,21 @@ impl<'a> Court<'a> {
         };
         let found = Found::figure(accuracy, limit);
         self.add("output-forgetting", outcome, None, message, expected, found)
+    }
+
+    /// What accuracy on forget samples the outputs may have, given the reference's, with its reason.
+    pub(super) fn output_limit(&self, reference: Option<Option<f64>>) -> (f64, String) {
+        let factor = self.policy.value("output-forgetting", Key::MaxTimesChance, None);
+        let limit = self.times_chance(factor);
+        let margin = self.policy.value("output-forgetting", Key::MaxAboveReference, None);
+        let allowed = reference.map(|accuracy| (accuracy.unwrap_or(0.0) + margin).min(1.0));
+        match allowed.filter(|allowed| *allowed > limit) {
+            Some(allowed) => {
+                (allowed, format!("at most {allowed:.3} (the reference's and a margin)"))
+            }
+            None if factor == 2.0 => (limit, format!("at most {limit:.3} (twice chance)")),
+            None => (limit, format!("at most {limit:.3} ({factor} times chance)")),
+        }
     }
 
     pub(super) fn samples(&mut self) -> Outcome {
@@ -190,12 +193,13 @@ impl<'a> Court<'a> {
     }
 
     pub(super) fn retain_probe(&mut self, head_input: &'a LayerEvidence) -> Outcome {
+        let probe = self.evidence.retain_probe();
         self.kept(
             "retain-probe",
             "retain accuracy of the probe at the head's input",
             Some(head_input),
-            head_input.probe.original.retain_accuracy,
-            head_input.probe.unlearned.retain_accuracy,
+            probe.original,
+            probe.unlearned,
         )
     }
 

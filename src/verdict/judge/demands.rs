@@ -77,7 +77,13 @@ impl<'a> Court<'a> {
             reference: head_input.and_then(|l| of(l.probe.reference.as_ref()?)),
             status: head_input.map_or(Status::Undefined, |l| l.probe.unlearned.status),
         };
-        self.within("retain-probe", &ABSOLUTE, head_input, probe(|p| p.retain_accuracy));
+        let retain = self.evidence.retain_probe();
+        let retain = Figure {
+            value: retain.unlearned,
+            reference: retain.reference.flatten(),
+            status: head_input.map_or(Status::Undefined, |l| l.probe.unlearned.status),
+        };
+        self.within("retain-probe", &ABSOLUTE, head_input, retain);
         self.within("over-forgetting", &ABSOLUTE, head_input, probe(|p| p.forget_accuracy));
         let mismatch = self.evidence.head.map(|h| &h.mismatch);
         self.within(

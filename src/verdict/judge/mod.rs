@@ -1,6 +1,7 @@
 //! The rules, and the order in which they decide.
 
 mod basics;
+mod classes;
 mod complete;
 mod demands;
 mod placebos;
@@ -24,6 +25,7 @@ use crate::onnx::LayerKind;
 pub fn judge(evidence: Evidence, policy: &Policy) -> (Vec<Finding>, Verdict) {
     let mut court = Court { evidence, policy, findings: Vec::new() };
     let label = court.sit();
+    court.accounted_for(label);
     let reasons = court.reasons(label);
     let sentence = label.sentence(evidence.has_reference()).to_owned();
     court.demands();
@@ -84,7 +86,8 @@ impl<'a> Court<'a> {
         else {
             return if encoder_unchanged { Label::Superficial } else { Label::Inconclusive };
         };
-        let silent = self.output_forgetting(outputs);
+        let silent = [self.output_forgetting(outputs), self.classes_forgotten(outputs)];
+        let silent = worst(&silent);
         let kept = [self.retain_accuracy(outputs), self.retain_probe(head_input)];
         let supported = [
             self.original_knows(outputs),
@@ -93,11 +96,14 @@ impl<'a> Court<'a> {
             self.encoder_present(head_input),
             self.layers_compared(),
         ];
-        let recovered = if self.evidence.has_reference() {
+        let mut recovered = if self.evidence.has_reference() {
             self.against_reference(head_input)
         } else {
             self.against_placebos()
         };
+        if recovered == Outcome::Passed {
+            recovered = self.classes_recovered();
+        }
         if supported[0] == Outcome::Undecided {
             // What the original never knew can be neither forgotten nor damaged.
             return if encoder_unchanged { Label::Superficial } else { Label::Inconclusive };

@@ -6,7 +6,7 @@
 //! methods lie at .5 to 1 of the way in both. So an excess convicts only from half the way on in
 //! both; a smaller one that is beyond margin and sampling error leaves the matter open.
 
-use super::super::evidence::{Interval, LayerEvidence};
+use super::super::evidence::{Interval, LayerEvidence, ReferenceGap};
 use super::placebos::effect_outcome;
 use super::{Court, Found, Outcome, Ruling, finite, signed, worst};
 use crate::measures::Status;
@@ -64,7 +64,8 @@ impl<'a> Court<'a> {
     /// A reference that still knows the forget classes, or that holds them on one point, is no
     /// yardstick: everything would pass, or nothing.
     fn reference_fits(&mut self, head_input: &LayerEvidence) -> Outcome {
-        let Some(effect) = head_input.few_shot.reference_effect else { return Outcome::Undecided };
+        let effect = head_input.few_shot.reference_effect;
+        let effect = effect.unwrap_or(Interval::missing(Status::Undefined));
         let limit = self.effect_limit("reference-fits", None);
         let degenerate =
             head_input.cka_reference.is_some_and(|c| c.forget.status == Status::Degenerate);
@@ -78,6 +79,9 @@ impl<'a> Court<'a> {
                 "the reference holds all forget samples on one point: no retrained \
                                 model does"
             }
+            _ if effect.value.is_none() => {
+                "whether the reference has learned the forget classes could not be computed"
+            }
             _ => {
                 "the reference itself still knows the forget classes, as far as few-shot recovery \
                   tells; give a model trained from fresh weights without them"
@@ -90,7 +94,9 @@ impl<'a> Court<'a> {
 
     /// Few-shot, probe and CKA of one layer against the reference's.
     fn beyond(&mut self, layer: &LayerEvidence) -> Outcome {
-        let Some(gap) = layer.reference_gap else { return Outcome::Undecided };
+        let missing = Interval::missing(Status::Undefined);
+        let gap = layer.reference_gap;
+        let gap = gap.unwrap_or(ReferenceGap { probe: missing, few_shot: missing });
         let forget = |accuracies: &[Option<f64>]| accuracies.first().copied().flatten();
         let few_shot = Excess {
             gap: gap.few_shot,
@@ -171,6 +177,8 @@ impl<'a> Court<'a> {
         let unlearned = layer.cka.forget.debiased;
         let reference = layer.cka_reference.and_then(|c| c.forget.debiased);
         let (Some(unlearned), Some(reference)) = (unlearned, reference) else {
+            // Features without variance have no CKA; any other figure that lacks is missed by
+            // `evidence`.
             return Outcome::Passed;
         };
         let (half_way, margin) = (self.policy.half_way, self.margin("cka-forget", layer));
@@ -253,7 +261,7 @@ impl<'a> Court<'a> {
     }
 
     /// How far a figure may lie above the reference's.
-    fn margin(&self, rule: &str, layer: &LayerEvidence) -> f64 {
+    pub(super) fn margin(&self, rule: &str, layer: &LayerEvidence) -> f64 {
         self.policy.value(rule, Key::MaxAboveReference, Some(&layer.name))
     }
 }
