@@ -1,11 +1,13 @@
 //! Judging a report under a policy, alone or against a baseline: nothing is measured here.
 
 mod baseline;
+mod comparable;
 
 pub use baseline::{Baseline, against};
 
 use crate::report::{PolicySummary, Report};
-use crate::verdict::{Gate, Policy, judge};
+use crate::verdict::rules::Key;
+use crate::verdict::{Gate, Override, Policy, is_end, judge};
 
 /// Judges `report` under `policy`: findings, verdict, and whether the policy passes.
 ///
