@@ -136,6 +136,7 @@ fn policy(out: &mut String) {
         out,
         "# What a model must meet. Each rule has a level: \"off\", \"warn\" (reported) or \"error\" (the gate\n\
          # fails). What each means: docs/rules.md, {}\n\
+         # A limit above or below a reference that is set here fails where no reference is given.\n\
          [policy]\n\
          # default; strict (a reference is required, less damage allowed); exploratory (rules only warn)\n\
          preset = \"default\"\n\
@@ -235,7 +236,20 @@ mod tests {
         // These two have nothing to judge by until somebody sets a limit.
         let config = Config::parse("audit.toml", &uncommented)
             .unwrap_or_else(|e| panic!("{e}\n{uncommented}"));
-        assert_eq!(config.policy.sha256(), Policy::default().sha256());
+        let defaults = Policy::default();
+        for rule in &RULES {
+            let limits = |policy: &Policy| {
+                let limits = policy.setting(rule.id).map(|s| s.limits.clone());
+                limits
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(k, l)| (k, l.value))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(limits(&config.policy), limits(&defaults), "{}", rule.id);
+            let severity = |policy: &Policy| policy.severity(rule.id, None);
+            assert_eq!(severity(&config.policy), severity(&defaults), "{}", rule.id);
+        }
     }
 
     #[test]
