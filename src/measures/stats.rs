@@ -36,7 +36,7 @@ pub struct Interval {
 
 impl Interval {
     /// No value, for the reason given.
-    pub(super) fn missing(status: Status) -> Self {
+    pub(crate) fn missing(status: Status) -> Self {
         Self { value: None, ci: None, status }
     }
 }

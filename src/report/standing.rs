@@ -106,5 +106,5 @@ pub(super) fn changes(report: &Report) -> String {
 
 /// Whether a finding compares a figure with the baseline's: there are several for every layer.
 pub(super) fn is_regression(finding: &Finding) -> bool {
-    finding.rule == "regression"
+    finding.rule == "regression" && finding.outcome != Outcome::Undecided
 }

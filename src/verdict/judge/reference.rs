@@ -6,7 +6,7 @@
 //! methods lie at .5 to 1 of the way in both. So an excess convicts only from half the way on in
 //! both; a smaller one that is beyond margin and sampling error leaves the matter open.
 
-use super::super::evidence::{Interval, LayerEvidence};
+use super::super::evidence::{Interval, LayerEvidence, ReferenceGap};
 use super::placebos::effect_outcome;
 use super::{Court, Found, Outcome, Ruling, finite, signed, worst};
 use crate::measures::Status;
@@ -64,7 +64,8 @@ impl<'a> Court<'a> {
     /// A reference that still knows the forget classes, or that holds them on one point, is no
     /// yardstick: everything would pass, or nothing.
     fn reference_fits(&mut self, head_input: &LayerEvidence) -> Outcome {
-        let Some(effect) = head_input.few_shot.reference_effect else { return Outcome::Undecided };
+        let effect = head_input.few_shot.reference_effect;
+        let effect = effect.unwrap_or(Interval::missing(Status::Undefined));
         let limit = self.effect_limit("reference-fits", None);
         let degenerate =
             head_input.cka_reference.is_some_and(|c| c.forget.status == Status::Degenerate);
@@ -78,6 +79,7 @@ impl<'a> Court<'a> {
                 "the reference holds all forget samples on one point: no retrained \
                                 model does"
             }
+            _ if effect.value.is_none() => "whether the reference fits can't be told",
             _ => {
                 "the reference itself still knows the forget classes, as far as few-shot recovery \
                   tells; give a model trained from fresh weights without them"
@@ -90,7 +92,10 @@ impl<'a> Court<'a> {
 
     /// Few-shot, probe and CKA of one layer against the reference's.
     fn beyond(&mut self, layer: &LayerEvidence) -> Outcome {
-        let Some(gap) = layer.reference_gap else { return Outcome::Undecided };
+        let gap = layer.reference_gap.unwrap_or(ReferenceGap {
+            probe: Interval::missing(Status::Undefined),
+            few_shot: Interval::missing(Status::Undefined),
+        });
         let forget = |accuracies: &[Option<f64>]| accuracies.first().copied().flatten();
         let few_shot = Excess {
             gap: gap.few_shot,
