@@ -9,7 +9,9 @@ use forget_audit::config::Config;
 use forget_audit::gate::{Baseline, against, apply};
 use forget_audit::report::{Report, from_json, to_json};
 use forget_audit::verdict::rules::{Key, RULES};
-use forget_audit::verdict::{Change, Finding, Label, Outcome, Policy, Preset, Severity};
+use forget_audit::verdict::{
+    Change, Finding, Label, Outcome, Policy, Preset, Severity, SkippedSample,
+};
 use proptest::prelude::*;
 
 static ERASED: LazyLock<Report> =
@@ -204,6 +206,105 @@ fn a_limit_against_a_reference_that_is_not_there_fails_and_says_so() {
     assert!(passes(&ERASED, text));
 }
 
+/// The same whichever bound it is, whatever the verdict makes of such limits with a reference.
+#[test]
+fn every_limit_above_a_reference_that_is_not_there_fails() {
+    let alone = report("conv-original", "conv-retrained", None);
+    assert!(alone.passes());
+    for rule in ["output-forgetting", "few-shot-recovery", "probe-recovery", "cka-forget"] {
+        let text = format!("[policy.rules.{rule}]\nmax-above-reference = 0.9");
+        let failed = judged(&alone, &policy(&text));
+        assert!(!failed.passes(), "{rule}");
+        assert_eq!(failed.verdict, alone.verdict);
+        for finding in failed.findings.iter().filter(|f| f.blocks()) {
+            assert_eq!(finding.rule, rule);
+            assert!(finding.message.contains("none was given"), "{}", finding.message);
+        }
+        assert!(passes(&ERASED, &text), "{rule}");
+    }
+}
+
+/// A reference that the verdict takes for none excuses nobody, where reference-fits is lowered too.
+#[test]
+fn a_limit_above_a_reference_that_does_not_fit_fails() {
+    let mut unfit = ERASED.clone();
+    let effect = last(&mut unfit).few_shot.reference_effect.as_mut().expect("an effect");
+    (effect.value, effect.ci) = (Some(0.5), Some([0.4, 0.6]));
+    let lowered = "[policy]\npreset = \"exploratory\"\n";
+    assert!(passes(&unfit, lowered));
+    let text = format!(
+        "{lowered}[policy.rules.probe-recovery]\nlevel = \"error\"\nmax-above-reference = 1.0"
+    );
+    assert!(passes(&ERASED, &text));
+    let failed = judged(&unfit, &policy(&text));
+    assert!(!failed.passes(), "{:#?}", failed.findings);
+}
+
+/// "Those of an override wherever it matches": at a layer that the verdict doesn't judge, too.
+#[test]
+fn the_limits_of_an_override_are_judged_at_shallow_layers() {
+    let shallow = &ERASED.layers[0];
+    assert!(shallow.depth < Policy::default().deep);
+    let at = |rule: &str, key: &str, value: f64| {
+        format!("[[policy.rules.{rule}.layers]]\nmatch = \"{}\"\n{key} = {value:.6}", shallow.name)
+    };
+    let few_shot = |f: &forget_audit::verdict::FewShotAccuracy| f.forget[0].expect("a figure");
+    let reference = |r: Option<f64>| r.expect("a reference");
+    let retrained = [
+        (
+            "few-shot-recovery",
+            few_shot(&shallow.few_shot.unlearned)
+                - few_shot(shallow.few_shot.reference.as_ref().expect("a reference")),
+        ),
+        (
+            "probe-recovery",
+            shallow.probe.unlearned.forget_accuracy.expect("a figure")
+                - reference(shallow.probe.reference.and_then(|p| p.forget_accuracy)),
+        ),
+        (
+            "cka-forget",
+            shallow.cka.forget.debiased.expect("a figure")
+                - reference(shallow.cka_reference.and_then(|c| c.forget.debiased)),
+        ),
+    ];
+    for (rule, difference) in retrained {
+        // The retrained model is its own reference.
+        assert!(difference.abs() < 1e-9, "{rule}");
+        let key = "max-above-reference";
+        assert!(passes(&ERASED, &at(rule, key, 0.0)), "{rule}");
+        let mut above = ERASED.clone();
+        let layer = &mut above.layers[0];
+        *layer.few_shot.unlearned.forget[0].as_mut().unwrap() += 0.01;
+        *layer.probe.unlearned.forget_accuracy.as_mut().unwrap() += 0.01;
+        *layer.cka.forget.debiased.as_mut().unwrap() += 0.01;
+        let failed = judged(&above, &policy(&at(rule, key, 0.0)));
+        let blocking: Vec<&Finding> = failed.findings.iter().filter(|f| f.blocks()).collect();
+        assert_eq!(blocking.len(), 1, "{rule}: {blocking:#?}");
+        assert_eq!(blocking[0].layer.as_ref(), Some(&shallow.name));
+        assert!(passes(&above, &at(rule, key, 0.5)), "{rule}");
+    }
+    let alone = report("conv-original", "conv-retrained", None);
+    let cka = alone.layers[0].cka.forget.debiased.expect("a figure");
+    let key = "max-without-reference";
+    assert!(passes(&alone, &at("cka-forget", key, cka + 0.001)));
+    assert!(!passes(&alone, &at("cka-forget", key, cka - 0.001)));
+    // It says itself that it counts without a reference.
+    assert!(passes(&ERASED, &at("cka-forget", key, 0.0)));
+}
+
+/// The few-shot effect is judged at the ends; set elsewhere the limit is told, not dropped.
+#[test]
+fn an_effect_limit_at_a_layer_that_is_no_end_is_told() {
+    let unused = |text: &str| judged(&ERASED, &policy(text)).policy.expect("a policy").unused;
+    let at = |layer: &str| {
+        format!("[[policy.rules.few-shot-recovery.layers]]\nmatch = \"{layer}\"\nmax-effect = -9")
+    };
+    let told = unused(&at(&ERASED.layers[0].name));
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("audit.toml:1:1: ") && told[0].contains("max-effect"), "{told:?}");
+    assert!(unused(&at("*")).is_empty());
+}
+
 #[test]
 fn an_override_that_matches_no_layer_is_told_with_its_place() {
     let text = "[policy]\n[[policy.rules.cka-forget.layers]]\nmatch = \"no/such*\"\nmax = 0.1";
@@ -211,6 +312,21 @@ fn an_override_that_matches_no_layer_is_told_with_its_place() {
     let unused = &report.policy.expect("a policy").unused;
     let expected = "audit.toml:2:1: the override of cka-forget for \"no/such*\" matches no layer";
     assert_eq!(unused, &[expected]);
+}
+
+/// What leaves the label open leaves a finding: else the gate would open for it.
+#[test]
+fn a_layer_that_the_reference_lacks_keeps_the_gate_shut() {
+    type Take = fn(&mut Report);
+    let taken: [Take; 2] =
+        [|r| r.layers[1].reference_gap = None, |r| last(r).few_shot.reference_effect = None];
+    for take in taken {
+        let mut report = ERASED.clone();
+        take(&mut report);
+        let report = judged(&report, &Policy::default());
+        assert_eq!(report.verdict.label, Label::Inconclusive);
+        assert!(!report.passes(), "{:#?}", report.findings);
+    }
 }
 
 /// What a verdict rests on, taken away one at a time.
@@ -282,6 +398,22 @@ proptest! {
         // It says which.
         let said = report.findings.iter().find(|f| f.rule == "evidence").expect("the rule");
         prop_assert!(said.blocks() && said.found.contains("missing") || report.outputs.is_none());
+    }
+
+    /// What is judged here is read again: no policy makes a report that contradicts itself.
+    #[test]
+    fn no_policy_makes_a_contradiction(
+        policy in any_policy(),
+        taken in prop::option::of(0..TAKEN.len()),
+    ) {
+        for report in [&*ERASED, &*SUPERFICIAL] {
+            let mut report = report.clone();
+            if let Some(taken) = taken {
+                TAKEN[taken](&mut report);
+            }
+            apply(&mut report, &policy);
+            prop_assert_eq!(report.contradiction(), None);
+        }
     }
 
     /// A limit on any figure that is missing fails, whatever the limit.
@@ -362,6 +494,41 @@ fn what_became_worse_beyond_the_allowance_fails_at_its_layer() {
 }
 
 #[test]
+fn a_layer_that_only_the_baseline_has_fails() {
+    let mut fewer = ERASED.clone();
+    let gone = fewer.layers.remove(0);
+    let fewer = compared(&fewer, &ERASED, &Policy::default());
+    let failed = regressions(&fewer);
+    assert_eq!(failed.len(), 3, "{failed:#?}");
+    for finding in failed {
+        assert_eq!(finding.layer.as_ref(), Some(&gone.name));
+        assert!(finding.message.contains("is missing"), "{}", finding.message);
+    }
+    // One that only the report has is new, not worse.
+    let mut before = ERASED.clone();
+    before.layers.remove(0);
+    assert!(regressions(&compared(&ERASED, &before, &Policy::default())).is_empty());
+}
+
+/// Figures that are compared don't rest on the reference; what failed or passed does.
+#[test]
+fn another_reference_is_told_and_stands_in_nobodys_way() {
+    let mut before = ERASED.clone();
+    before.models.reference.as_mut().expect("a reference").sha256 = "f".repeat(64);
+    let alone = report("conv-original", "conv-retrained", None);
+    for before in [&before, &alone] {
+        let report = compared(&ERASED, before, &Policy::default());
+        assert!(report.passes());
+        let told = report.findings.iter().filter(|f| f.rule == "regression" && f.warns());
+        let told: Vec<&Finding> = told.collect();
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(told[0].message.contains("reference"), "{}", told[0].message);
+        let off = compared(&ERASED, before, &policy("[policy.rules.regression]\nlevel = \"off\""));
+        assert!(off.findings.iter().all(|f| f.rule != "regression"));
+    }
+}
+
+#[test]
 fn findings_say_what_became_of_them() {
     let policy = Policy::default();
     let worse = compared(&SUPERFICIAL, &ERASED, &policy);
@@ -387,7 +554,26 @@ fn findings_say_what_became_of_them() {
 #[test]
 fn what_can_not_be_compared_is_refused() {
     type Case = (fn(&mut Report), &'static str);
-    let cases: [Case; 6] = [
+    let cases: [Case; 16] = [
+        (|r| r.data.as_mut().unwrap().preprocess_sha256 = Some("0".into()), "made ready otherwise"),
+        (|r| r.data.as_mut().unwrap().preprocess_sha256 = None, "doesn't say how its samples"),
+        (|r| r.models.original.sha256 = "0".into(), "another original"),
+        (|r| r.data.as_mut().unwrap().classes = 3, "another number of classes"),
+        (|r| r.data.as_mut().unwrap().eval.retain = 3, "another split"),
+        (|r| r.data.as_mut().unwrap().fit.forget = 3, "another split"),
+        (|r| r.outputs = None, "no figures"),
+        (|r| r.layers.clear(), "no figures"),
+        (
+            |r| r.layers.iter_mut().for_each(|l| l.name.insert(0, 'x')),
+            "no layer of it is in the report",
+        ),
+        (
+            |r| {
+                let skipped = SkippedSample { name: "a.png".into(), reason: "broken".into() };
+                r.data.as_mut().unwrap().skipped.push(skipped);
+            },
+            "other data",
+        ),
         (|r| r.data.as_mut().unwrap().split_sha256 = "0".into(), "another split"),
         (|r| r.data.as_mut().unwrap().sha256 = "0".into(), "other data"),
         (|r| r.data.as_mut().unwrap().forget_classes = vec![1], "another split"),
@@ -405,6 +591,30 @@ fn what_can_not_be_compared_is_refused() {
         assert!(error.to_string().contains(expected), "{error}");
         assert_eq!(report.baseline, None);
     }
+}
+
+#[test]
+fn a_report_without_the_baselines_reference_is_refused() {
+    let mut alone = report("conv-original", "conv-retrained", None);
+    let baseline = Baseline { report: &ERASED, path: "old.json", sha256: "0" };
+    let error = against(&mut alone, &Policy::default(), &baseline).expect_err("refused");
+    assert!(error.to_string().contains("the report has none"), "{error}");
+}
+
+/// Paths in the file are relative to it, and were given relative to the working directory.
+#[test]
+fn a_file_set_up_elsewhere_finds_what_was_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("original.onnx"), "").expect("a file");
+    let mut init = audit(folder.path());
+    init.args(["init", "-o", "conf/audit.toml", "--forget-classes", "@l.txt,04"])
+        .assert()
+        .success();
+    let config = Config::read(&folder.path().join("conf/audit.toml")).expect("a configuration");
+    assert!(config.models.original.expect("a path").is_file());
+    let here = folder.path().canonicalize().expect("a folder");
+    let list = format!("@{},04", here.join("l.txt").display());
+    assert_eq!(config.data.forget_classes, Some(list));
 }
 
 /// `audit init`, `audit compare`, `audit gate` one after another in a folder, as a user would.
@@ -448,6 +658,15 @@ fn a_folder_is_set_up_compared_and_gated() {
     let (code, out, _) =
         run(&["gate", "reports/unlearned.json", "--baseline", "reports/unlearned.json"]);
     assert_eq!(code, Some(1), "{out}");
+    // The statement names the file that was judged.
+    let (code, out, err) = run(&["gate", "reports/unlearned.json", "--attest", "a.json"]);
+    assert_eq!(code, Some(1), "{out}{err}");
+    let statement = std::fs::read_to_string(folder.path().join("a.json")).expect("a statement");
+    let statement: serde_json::Value = serde_json::from_str(&statement).expect("JSON");
+    let stored = folder.path().join("reports/unlearned.json");
+    let digest = forget_audit::data::file_sha256(&stored).expect("a digest");
+    let input = &statement["predicate"]["inputs"]["report"];
+    assert_eq!(input["digest"]["sha256"], digest.as_str());
     std::fs::write(folder.path().join("audit.toml"), "[policy]\npreset = 1").unwrap();
     let (code, _, err) = run(&["compare"]);
     assert_eq!(code, Some(2));

@@ -12,7 +12,7 @@ use common::audit;
 use forget_audit::report::{
     COMMENT, Report, from_json, github, junit, markdown, sarif, schema, to_json,
 };
-use forget_audit::verdict::{Finding, Level, Outcome, Position};
+use forget_audit::verdict::{Finding, Gate, Label, Level, Outcome, Position};
 use serde_json::Value;
 
 const REPORTS: [&str; 3] = ["superficial", "erased", "inconclusive"];
@@ -49,7 +49,41 @@ fn flooded() -> Report {
             change: None,
         })
         .collect();
+    let count = |of: fn(&Finding) -> bool| report.findings.iter().filter(|f| of(f)).count();
+    let (failed, warned) = (count(Finding::blocks), count(Finding::warns));
+    report.gate = Some(Gate { passed: false, failed, warned });
     report
+}
+
+/// A stored report is anyone's file: what contradicts itself is not shown as if it had been judged.
+#[test]
+fn a_report_that_contradicts_itself_is_refused() {
+    type Forge = fn(&mut Report);
+    let forged: [(Forge, &str); 4] = [
+        (|r| r.gate.as_mut().unwrap().passed = true, "of its findings stand against it"),
+        (|r| r.gate.as_mut().unwrap().failed = 1, "its gate counts 1 failures"),
+        (|r| r.gate.as_mut().unwrap().warned += 1, "warnings"),
+        (
+            |r| {
+                r.verdict.label = Label::Erased;
+                let denies = |f: &&mut Finding| f.rule == "encoder-unchanged";
+                r.findings.iter_mut().find(denies).expect("the rule").outcome = Outcome::Failed;
+                r.gate.as_mut().unwrap().failed += 1;
+            },
+            "encoder-unchanged denies it",
+        ),
+    ];
+    for (forge, expected) in forged {
+        let mut report = stored("superficial");
+        assert_eq!(report.contradiction(), None);
+        forge(&mut report);
+        let error = from_json(&to_json(&report).expect("JSON"), "r.json").expect_err("refused");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    // Whoever builds one in a program does not open a gate with it.
+    let mut report = stored("superficial");
+    report.gate.as_mut().expect("a gate").passed = true;
+    assert!(!report.passes());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use forget_audit::compare::{Request, compare};
-use forget_audit::report::{Report, remedy};
+use forget_audit::report::{Report, clean, remedy};
 use forget_audit::train::check_device;
 use forget_audit::unlearn::{AUDIT_EVERY, Ec, Method, Remediation, Unlearning, repair};
 use forget_audit::verdict::Label;
@@ -139,7 +139,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     if let Some(output) = &arguments.remediate
         && report.verdict.label == Label::Superficial
     {
-        passes = repaired(request, report, output, &arguments.display)?;
+        passes = repaired(request, report, output, baseline, &arguments.display)?;
     }
     Ok(if passes || arguments.exit_zero { Exit::Passed } else { Exit::Failed })
 }
@@ -149,6 +149,7 @@ fn repaired(
     request: Request,
     before: Report,
     output: &Path,
+    baseline: Option<&Path>,
     display: &DisplayArguments,
 ) -> Result<bool> {
     forget_audit::memory::keep_blocks();
@@ -161,10 +162,14 @@ fn repaired(
         audit_every: AUDIT_EVERY,
     };
     let (observer, progress) = (Bars::new(display.quiet), TrainingBars::new(display.quiet)?);
-    let remedied = repair(&remediation, before, &observer, &progress)?;
+    let mut remedied = repair(&remediation, before, &observer, &progress)?;
+    if let Some(baseline) = baseline {
+        compare_with(&mut remedied.after, &remediation.request.policy, baseline)?;
+    }
     print(&format!("\nRepair with EC:\n\n{}", remedy(&remedied.before, &remedied.after)))?;
     if !display.quiet {
         eprintln!("repaired: {}", output.display());
+        tell_blocking(&remedied.after);
     }
     Ok(remedied.after.passes())
 }
@@ -214,6 +219,18 @@ impl Files {
     /// Where the page lies.
     pub fn html(&self) -> &Path {
         self.html.path()
+    }
+}
+
+/// Says on stderr what keeps the gate shut for a repaired model: no report is written of it.
+fn tell_blocking(report: &Report) {
+    for finding in report.findings.iter().filter(|f| f.blocks()) {
+        let place = finding.layer.as_deref().map(|l| format!(" at {l}")).unwrap_or_default();
+        let text = format!(
+            "{}{place}: {} (expected {}, found {})",
+            finding.rule, finding.message, finding.expected, finding.found
+        );
+        eprintln!("repaired: {}", clean(&text));
     }
 }
 

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use forget_audit::report::{
-    COMMENT, Report, TextOptions, attest, github, html, junit, markdown, sarif, text, to_json,
+    COMMENT, Judged, Report, TextOptions, attest, github, html, junit, markdown, sarif, text,
+    to_json,
 };
 use forget_audit::{Error, Result};
 
@@ -77,6 +78,7 @@ pub struct Renderings {
     stdout: Option<Format>,
     files: Vec<(Format, Destination)>,
     attestation: Option<Destination>,
+    judged: Option<Judged>,
 }
 
 impl FormatArguments {
@@ -104,7 +106,8 @@ impl FormatArguments {
             given => given.to_vec(),
         };
         let mut paths: Vec<PathBuf> = taken.iter().map(|path| resolved(path)).collect();
-        let mut renderings = Renderings { stdout: None, files: Vec::new(), attestation: None };
+        let mut renderings =
+            Renderings { stdout: None, files: Vec::new(), attestation: None, judged: None };
         let named = targets.iter().filter_map(|t| t.path.as_deref());
         for path in named.chain(attestation) {
             let place = resolved(path);
@@ -139,13 +142,18 @@ impl FormatArguments {
 }
 
 impl Renderings {
+    /// Names the stored report that was judged, for the attestation.
+    pub fn of_stored(self, judged: Judged) -> Self {
+        Self { judged: Some(judged), ..self }
+    }
+
     /// Writes every file, then prints.
     pub fn write(&self, report: &Report, color: Color) -> Result<()> {
         for (format, destination) in &self.files {
             destination.write(&render(report, *format, None)?)?;
         }
         if let Some(destination) = &self.attestation {
-            destination.write(&attest(report, &to_json(report)?)?)?;
+            destination.write(&attest(report, &to_json(report)?, self.judged.as_ref())?)?;
         }
         let all = self.files.iter().map(|(format, _)| *format).chain(self.stdout);
         if all.into_iter().any(|format| format == Format::Github) {

@@ -6,7 +6,7 @@ use clap::Args;
 use forget_audit::config::Config;
 use forget_audit::data::file_sha256;
 use forget_audit::gate::{Baseline, against, apply};
-use forget_audit::report::Report;
+use forget_audit::report::{Judged, Report};
 use forget_audit::verdict::Policy;
 use forget_audit::{Error, Result};
 
@@ -46,11 +46,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let attest = arguments.attest.as_deref().or(set.and_then(|o| o.attest.as_deref()));
     let formats = set.map(|o| o.formats.as_slice()).unwrap_or_default();
     let baseline = arguments.baseline.as_deref().or(config.as_ref().and_then(baseline_of));
-    let read =
-        [Some(arguments.report.as_path()), config.as_ref().map(|c| c.path.as_path()), baseline];
+    let path = &arguments.report;
+    let read = [Some(path.as_path()), config.as_ref().map(|c| c.path.as_path()), baseline];
     let inputs = Inputs::default().others(read.into_iter().flatten());
     let renderings = arguments.formats.prepare(formats, attest, &[], &inputs)?;
-    let mut report = stored::read(&arguments.report)?;
+    let mut report = stored::read(path)?;
+    let judged = Judged { path: path.display().to_string(), sha256: file_sha256(path)? };
+    let renderings = renderings.of_stored(judged);
     apply(&mut report, &policy);
     if let Some(baseline) = baseline {
         compare_with(&mut report, &policy, baseline)?;

@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     names.sort();
     let given = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
     let reference = given(&arguments.reference).or_else(|| model(&names, &REFERENCE, &[]));
-    let known = Template {
+    let mut known = Template {
         original: given(&arguments.original).or_else(|| model(&names, &ORIGINAL, &[&REFERENCE])),
         unlearned: given(&arguments.unlearned)
             .or_else(|| model(&names, &UNLEARNED, &[&REFERENCE, &ORIGINAL])),
@@ -61,9 +61,25 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         data: given(&arguments.data).or_else(|| data(&names)),
         forget_classes: arguments.forget_classes.clone(),
     };
+    let folder = output.parent().unwrap_or(Path::new(""));
+    if !folder.as_os_str().is_empty() && folder != Path::new(".") {
+        let Template { original, unlearned, reference, data, forget_classes } = &mut known;
+        let paths = [original, unlearned, reference, data].into_iter().flatten();
+        paths.for_each(|path| *path = absolute(path));
+        for class in forget_classes {
+            if let Some(file) = class.strip_prefix('@') {
+                *class = format!("@{}", absolute(file));
+            }
+        }
+    }
     Destination::prepare(output, &Inputs::default())?.write(&template(&known))?;
     print(&summary(output, &known))?;
     Ok(Exit::Passed)
+}
+
+/// A path of the working directory as a file in another folder must write it.
+fn absolute(path: &str) -> String {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }
 
 /// The only ONNX file whose name holds one of `words` and none of the others.

@@ -4,6 +4,7 @@ mod classes;
 mod layers;
 mod measure;
 mod outputs;
+mod prepared;
 mod subject;
 
 use std::ops::RangeInclusive;
@@ -248,6 +249,10 @@ fn data_evidence(
     Ok(DataEvidence {
         path: samples.path.display().to_string(),
         sha256: source_sha256(&samples.path, data)?,
+        preprocess_sha256: Some(prepared::sha256(
+            &samples.options.preprocess,
+            data.class_names.as_deref(),
+        )),
         classes: set.classes,
         forget_classes: set.forget_classes.clone(),
         forget_class_names: forget.class_names(data),

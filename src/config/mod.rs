@@ -186,6 +186,19 @@ impl Config {
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
+        if let Some(classes) = &mut data.forget_classes {
+            let item = |item: &str| match item.trim().strip_prefix('@') {
+                Some(file) => format!("@{}", folder.join(file).display()),
+                None => item.to_owned(),
+            };
+            *classes = classes.split(',').map(item).collect::<Vec<_>>().join(",");
+        }
+        for format in &mut output.formats {
+            if let Some((name, path)) = format.split_once('=').filter(|(_, path)| !path.is_empty())
+            {
+                *format = format!("{name}={}", folder.join(path).display());
+            }
+        }
     }
 }
 
@@ -303,4 +316,23 @@ fn output(section: &Section) -> OutputConfig {
     };
     section.finish(&["dir", "json", "html", "format", "attest", "baseline"]);
     output
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_is_relative_to_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("audit.toml");
+        let text = "[data]\nforget-classes = [\"@l.txt\", 3, \"04\"]\n\
+                    [output]\nformat = [\"text\", \"junit=out/a.xml\", \"sarif=/b\", \"json=\"]\n";
+        std::fs::write(&file, text).expect("a file");
+        let config = Config::read(&file).expect("valid");
+        let list = folder.path().join("l.txt").display().to_string();
+        assert_eq!(config.data.forget_classes, Some(format!("@{list},3,04")));
+        let junit = format!("junit={}", folder.path().join("out/a.xml").display());
+        assert_eq!(config.output.formats, ["text", &junit, "sarif=/b", "json="]);
+    }
 }

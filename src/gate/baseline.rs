@@ -1,9 +1,10 @@
 //! Against an earlier report: what is new, and what is worse by more than the policy allows.
 
+use super::comparable::comparable;
+use crate::Result;
 use crate::report::{BaselineSummary, Report};
 use crate::verdict::rules::Key;
-use crate::verdict::{Change, Finding, LayerEvidence, Outcome, Policy};
-use crate::{Error, Result};
+use crate::verdict::{Change, Finding, LayerEvidence, Level, Outcome, Policy};
 
 /// Figures that differ by less are the same: they are printed with three digits.
 const SAME: f64 = 5e-4;
@@ -19,14 +20,17 @@ pub struct Baseline<'a> {
 }
 
 /// Adds to a judged report what changed against `baseline`: a `regression` finding for every
-/// measure, at every layer both have, and on every other finding whether it is new.
+/// figure that either has, and on every other finding whether it is new.
 ///
 /// # Errors
-/// When the figures can't be compared: other samples, another split, seed or version of the measures.
+/// When the figures can't be compared: other samples, preprocessing, split, seed,
+/// original or version of the measures, a reference that the report lacks, a baseline without
+/// figures, or no layer that both have. The report then stays as it was.
 pub fn against(report: &mut Report, policy: &Policy, baseline: &Baseline) -> Result<()> {
     comparable(report, baseline)?;
     let old = baseline.report;
     let mut findings = regressions(report, old, policy);
+    findings.extend(other_reference(report, old, policy));
     mark(&mut report.findings, &old.findings);
     findings.iter_mut().for_each(|f| f.change = Some(change_of(f)));
     report.findings.append(&mut findings);
@@ -40,39 +44,8 @@ pub fn against(report: &mut Report, policy: &Policy, baseline: &Baseline) -> Res
     Ok(())
 }
 
-fn comparable(report: &Report, baseline: &Baseline) -> Result<()> {
-    let old = baseline.report;
-    let refuse = |problem: String, remedy: &str| Err(Error::input(baseline.path, problem, remedy));
-    let measured = "give a baseline that `audit compare` wrote with --data";
-    let Some(data) = &report.data else {
-        return refuse("the report has no samples, so no figure can be compared".into(), measured);
-    };
-    let Some(before) = &old.data else {
-        return refuse(
-            "the baseline has no samples, so no figure can be compared".into(),
-            measured,
-        );
-    };
-    let again = "audit the earlier model again with the same data and options, and use that report";
-    if report.tool.estimators != old.tool.estimators {
-        let problem = format!(
-            "its figures are by version {} of the measures, the report's by version {}",
-            old.tool.estimators, report.tool.estimators
-        );
-        return refuse(problem, again);
-    }
-    if data.split_sha256 != before.split_sha256 || data.forget_classes != before.forget_classes {
-        return refuse("it was measured on another split of the samples".into(), again);
-    }
-    if data.sha256 != before.sha256 {
-        return refuse("it was measured on other data".into(), again);
-    }
-    if report.seed != old.seed {
-        let problem = format!("its seed is {}, the report's {}", old.seed, report.seed);
-        return refuse(problem, again);
-    }
-    Ok(())
-}
+/// The rule of every finding made here.
+const RULE: &str = "regression";
 
 /// A measure that may regress.
 struct Measure {
@@ -82,7 +55,7 @@ struct Measure {
     rises: bool,
 }
 
-fn regressions(report: &Report, old: &Report, policy: &Policy) -> Vec<Finding> {
+fn regressions<'a>(report: &'a Report, old: &'a Report, policy: &Policy) -> Vec<Finding> {
     let mut findings = Vec::new();
     let outputs = |r: &Report| r.outputs.as_ref().map(|o| o.unlearned.eval);
     let (now, before) = (outputs(report), outputs(old));
@@ -95,13 +68,46 @@ fn regressions(report: &Report, old: &Report, policy: &Policy) -> Vec<Finding> {
         Measure { key: Key::RetainAccuracy, what: "retain accuracy of the outputs", rises: false };
     add(&forget, None, now.and_then(|a| a.forget_accuracy), before.and_then(|a| a.forget_accuracy));
     add(&retain, None, now.and_then(|a| a.retain_accuracy), before.and_then(|a| a.retain_accuracy));
-    for layer in &report.layers {
-        let Some(earlier) = old.layers.iter().find(|l| l.name == layer.name) else { continue };
+    let named = |layers: &'a [LayerEvidence], name: &str| layers.iter().find(|l| l.name == name);
+    // A layer that only the baseline has lacks every figure there.
+    let gone = old.layers.iter().filter(|l| named(&report.layers, &l.name).is_none());
+    for layer in report.layers.iter().chain(gone) {
+        let (now, before) = (named(&report.layers, &layer.name), named(&old.layers, &layer.name));
         for (measure, figure) in layer_measures() {
-            add(&measure, Some(&layer.name), figure(layer), figure(earlier));
+            add(&measure, Some(&layer.name), now.and_then(figure), before.and_then(figure));
         }
     }
     findings
+}
+
+/// A reference decides what is a failure, though no figure that is compared here: another one than
+/// the baseline's is told, so that nobody takes its `new` and `better` for the model's.
+fn other_reference(report: &Report, old: &Report, policy: &Policy) -> Option<Finding> {
+    policy.severity(RULE, None).level()?;
+    let digest = |r: &Report| r.models.reference.as_ref().map(|m| m.sha256.clone());
+    let (now, before) = (digest(report), digest(old));
+    let message = match &before {
+        _ if now == before => return None,
+        Some(_) => "judged against another reference than the baseline was",
+        None => "judged against a reference, and the baseline was not",
+    };
+    let brief = |digest: Option<String>| match digest {
+        Some(digest) => digest.chars().take(12).collect(),
+        None => "none".to_owned(),
+    };
+    Some(Finding {
+        rule: RULE.into(),
+        level: Level::Warn,
+        outcome: Outcome::Undecided,
+        layer: None,
+        message: format!("{message}: what is new or better since may be the reference's doing"),
+        expected: format!("the baseline's reference ({})", brief(before)),
+        found: brief(now),
+        value: None,
+        limit: None,
+        set_at: policy.set_at(RULE, None),
+        change: None,
+    })
 }
 
 type Figure = fn(&LayerEvidence) -> Option<f64>;
@@ -127,7 +133,6 @@ fn regression(
     now: Option<f64>,
     before: Option<f64>,
 ) -> Option<Finding> {
-    const RULE: &str = "regression";
     let level = policy.severity(RULE, layer).level()?;
     let finite = |v: Option<f64>| v.filter(|v| v.is_finite());
     let (now, before) = (finite(now), finite(before));
@@ -165,11 +170,12 @@ fn regression(
     })
 }
 
-/// A regression is new by its nature.
+/// Against the baseline by their nature.
 fn change_of(finding: &Finding) -> Change {
     match finding.outcome {
         Outcome::Passed => Change::Unchanged,
-        _ => Change::Worse,
+        Outcome::Failed => Change::Worse,
+        Outcome::Undecided => Change::New,
     }
 }
 

@@ -1,11 +1,13 @@
 //! Judging a report under a policy, alone or against a baseline: nothing is measured here.
 
 mod baseline;
+mod comparable;
 
 pub use baseline::{Baseline, against};
 
 use crate::report::{PolicySummary, Report};
-use crate::verdict::{Gate, Policy, judge};
+use crate::verdict::rules::Key;
+use crate::verdict::{Gate, Override, Policy, is_end, judge};
 
 /// Judges `report` under `policy`: findings, verdict, and whether the policy passes.
 ///
@@ -26,18 +28,30 @@ pub fn apply(report: &mut Report, policy: &Policy) {
     close(report);
 }
 
-/// The overrides that match no layer, in words, each with its place.
+/// The overrides that count nowhere, in words, each with its place.
 fn unused(report: &Report, policy: &Policy) -> Vec<String> {
     let layers: Vec<&str> = report.layers.iter().map(|l| l.name.as_str()).collect();
-    let unused = policy.unused_overrides(&layers);
-    let text = unused.map(|(rule, o)| {
+    let told = |rule: &str, o: &Override, why: &str| {
         let place = match (&policy.path, o.set_at) {
             (Some(path), Some(at)) => format!("{path}:{}:{}: ", at.line, at.column),
             _ => String::new(),
         };
-        format!("{place}the override of {rule} for \"{}\" matches no layer", o.layers.glob())
-    });
-    text.collect()
+        format!("{place}the override of {rule} for \"{}\" {why}", o.layers.glob())
+    };
+    let unused = policy.unused_overrides(&layers);
+    let mut unused: Vec<String> =
+        unused.map(|(rule, o)| told(rule, o, "matches no layer")).collect();
+    // The few-shot effect is judged where the encoder ends and where the head begins.
+    for (rule, o) in policy.all_overrides().filter(|(_, o)| o.limits.contains_key(&Key::MaxEffect))
+    {
+        let matched = || report.layers.iter().filter(|l| o.layers.is_match(&l.name));
+        if matched().next().is_some() && !matched().any(is_end) {
+            let why = "sets max-effect, which counts only where the encoder ends and at the head's \
+                       input";
+            unused.push(told(rule, o, why));
+        }
+    }
+    unused
 }
 
 /// Counts what keeps the gate shut.

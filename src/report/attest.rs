@@ -7,12 +7,22 @@ use super::clean::clean;
 use super::model::{ModelSummary, Report};
 use crate::{Error, Result};
 
+/// A stored report that was judged again.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The file.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
 /// The statement: the unlearned model's digest as subject; verdict, policy, inputs and the digest of
-/// the report as predicate. `report_json` is the report as it was written.
+/// the report as predicate. `report_json` is the report as it is written, `judged` the stored one
+/// that it came from, where nothing was measured.
 ///
 /// # Errors
 /// Where a digest in the report is no SHA-256: a statement about no particular file says nothing.
-pub fn attest(report: &Report, report_json: &str) -> Result<String> {
+pub fn attest(report: &Report, report_json: &str, judged: Option<&Judged>) -> Result<String> {
     let model = |model: &ModelSummary| resource(&model.path, &model.sha256);
     let models = &report.models;
     let mut inputs = serde_json::Map::new();
@@ -26,6 +36,9 @@ pub fn attest(report: &Report, report_json: &str) -> Result<String> {
     }
     if let Some(baseline) = &report.baseline {
         inputs.insert("baseline".into(), resource(&baseline.path, &baseline.sha256)?);
+    }
+    if let Some(judged) = judged {
+        inputs.insert("report".into(), resource(&judged.path, &judged.sha256)?);
     }
     let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     let policy = report.policy.as_ref().map(|p| -> Result<Value> {
@@ -94,7 +107,7 @@ mod tests {
     fn the_subject_is_the_unlearned_model_and_the_predicate_names_the_report() {
         let report = report(4, 10, true);
         let json = to_json(&report).expect("JSON");
-        let text = attest(&report, &json).expect("a statement");
+        let text = attest(&report, &json, None).expect("a statement");
         let value: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(value["_type"], "https://in-toto.io/Statement/v1");
         assert_eq!(value["subject"][0]["digest"]["sha256"], report.models.unlearned.sha256);
@@ -112,11 +125,27 @@ mod tests {
         let mut report = report(4, 10, true);
         report.models.unlearned.path = "/home/someone/models/unlearned.onnx".into();
         report.data.as_mut().expect("data").path = "/home/someone/digits/".into();
-        let text = attest(&report, "").expect("a statement");
+        let text = attest(&report, "", None).expect("a statement");
         assert!(!text.contains("someone"), "{text}");
         let value: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(value["subject"][0]["name"], "unlearned.onnx");
         assert_eq!(value["predicate"]["inputs"]["data"]["name"], "digits");
+    }
+
+    /// `audit gate` reads a file that exists, and need not write what it made of it.
+    #[test]
+    fn a_stored_report_is_an_input() {
+        let report = report(4, 10, true);
+        let of = |sha256: &str| {
+            let judged = Judged { path: "reports/unlearned.json".into(), sha256: sha256.into() };
+            attest(&report, "", Some(&judged))
+        };
+        let text = of(&"7".repeat(64)).expect("a statement");
+        let value: Value = serde_json::from_str(&text).expect("JSON");
+        let input = &value["predicate"]["inputs"]["report"];
+        assert_eq!(input["name"], "unlearned.json");
+        assert_eq!(input["digest"]["sha256"], "7".repeat(64));
+        assert!(of("7").is_err());
     }
 
     /// Whoever verifies compares digests: one that is none could stand for any file.
@@ -125,7 +154,7 @@ mod tests {
         for bad in ["", "abc", &"A".repeat(64), &"g".repeat(64)] {
             let mut report = report(4, 10, true);
             report.models.unlearned.sha256 = bad.into();
-            assert!(attest(&report, "").is_err(), "{bad:?}");
+            assert!(attest(&report, "", None).is_err(), "{bad:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The report as JSON.
 
+use super::clean::clean;
 use super::model::{Report, SCHEMA};
 use crate::{Error, Result};
 
@@ -16,7 +17,8 @@ pub fn to_json(report: &Report) -> Result<String> {
 /// Reads a report; `subject` names it in errors.
 ///
 /// # Errors
-/// When the text is no JSON, or no `audit-report/1`.
+/// When the text is no JSON, or no `audit-report/1`, or its gate and verdict are not what its
+/// findings say.
 pub fn from_json(text: &str, subject: &str) -> Result<Report> {
     #[derive(serde::Deserialize)]
     struct Versioned {
@@ -33,5 +35,13 @@ pub fn from_json(text: &str, subject: &str) -> Result<Report> {
             "render it with the version of audit that wrote it",
         ));
     }
-    serde_json::from_str(text).map_err(unreadable)
+    let report: Report = serde_json::from_str(text).map_err(unreadable)?;
+    match report.contradiction() {
+        None => Ok(report),
+        Some(problem) => Err(Error::input(
+            subject,
+            format!("contradicts itself: {}", clean(&problem)),
+            "it was edited since it was written: measure again with `audit compare`",
+        )),
+    }
 }

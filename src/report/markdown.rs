@@ -16,9 +16,12 @@ pub const COMMENT: usize = 65_536;
 const CUT: usize = 320;
 
 /// Markdown of at most `limit` bytes: tables lose rows, and say so, before anything else is lost.
+/// Empty where not even the verdict fits: what is left would say nothing.
 pub fn markdown(report: &Report, limit: usize) -> String {
     let mut out = Paper { text: String::new(), limit };
-    title(&mut out, report);
+    if !title(&mut out, report) {
+        return String::new();
+    }
     inputs(&mut out, report);
     findings(&mut out, report);
     layers(&mut out, report);
@@ -44,7 +47,7 @@ impl Paper {
 
     /// Adds a table's head and as many of its rows as fit, and says how many did not.
     fn table(&mut self, head: &str, rows: &[String], what: &str) {
-        if rows.is_empty() || self.text.is_empty() {
+        if rows.is_empty() {
             return;
         }
         let begun = self.part(head);
@@ -57,7 +60,8 @@ impl Paper {
     }
 }
 
-fn title(out: &mut Paper, report: &Report) {
+/// The verdict; `false` where it doesn't fit.
+fn title(out: &mut Paper, report: &Report) -> bool {
     let verdict = &report.verdict;
     let mark = if report.passes() { "✅" } else { "❌" };
     let mut text = format!("## {mark} audit: {}\n\n", verdict.label.as_str());
@@ -71,7 +75,7 @@ fn title(out: &mut Paper, report: &Report) {
             "The policy ({}{}) **{}**: {} failed, {} warned.\n",
             code(preset),
             file.unwrap_or_default(),
-            if gate.passed { "passes" } else { "does not pass" },
+            if report.passes() { "passes" } else { "does not pass" },
             plural(gate.failed, "finding"),
             gate.warned,
         );
@@ -83,7 +87,7 @@ fn title(out: &mut Paper, report: &Report) {
         let _ = writeln!(text, "- … and {} more", verdict.reasons.len() - 5);
     }
     text.push('\n');
-    out.part(&text);
+    out.part(&text)
 }
 
 fn plural(n: usize, what: &str) -> String {
@@ -294,6 +298,11 @@ mod tests {
             assert!(text.contains("### Layers") || told("layers"), "{limit}");
         }
         assert!(markdown(&large, usize::MAX / 2).len() > COMMENT);
-        assert!(markdown(&large, 0).is_empty());
+        // The verdict is there, or nothing is.
+        for limit in 0..1_600 {
+            let text = markdown(&large, limit);
+            assert!(text.is_empty() || text.starts_with("## "), "{limit}: {text}");
+        }
+        assert!(markdown(&large, 400).is_empty());
     }
 }

@@ -21,7 +21,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use attest::attest;
+pub use attest::{Judged, attest};
 pub use clean::clean;
 pub use github::github;
 pub use html::html;

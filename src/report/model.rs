@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::runtime::Provider;
 use crate::verdict::{
-    DataEvidence, Evidence, Finding, Gate, HeadEvidence, Label, LayerEvidence, OutputAccuracy,
-    PerModel, UnmatchedLayer, Verdict, WeightEvidence,
+    DataEvidence, Evidence, Finding, Gate, HeadEvidence, Label, LayerEvidence, Outcome,
+    OutputAccuracy, PerModel, UnmatchedLayer, Verdict, WeightEvidence, rules,
 };
 
 /// The version of the format. Within it no field is renamed or removed.
@@ -60,9 +60,39 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether the policy passes; a report of an early version passes with its verdict.
+    /// Whether the policy passes; a report of an early version passes with its verdict. Where a
+    /// finding blocks, nothing does.
     pub fn passes(&self) -> bool {
         self.gate.as_ref().map_or(self.verdict.label.passes(), |gate| gate.passed)
+            && !self.findings.iter().any(Finding::blocks)
+    }
+
+    /// Where gate, label and findings contradict each other, in words: nobody judged that. `None`
+    /// where they don't, and in reports of early versions.
+    pub fn contradiction(&self) -> Option<String> {
+        let gate = self.gate.as_ref()?;
+        let blocking = self.findings.iter().filter(|f| f.blocks()).count();
+        let warning = self.findings.iter().filter(|f| f.warns()).count();
+        if gate.passed != (blocking == 0) {
+            let verb = if gate.passed { "passes" } else { "does not pass" };
+            return Some(format!(
+                "its gate says that the policy {verb}, and {blocking} of its findings stand against it"
+            ));
+        }
+        if (gate.failed, gate.warned) != (blocking, warning) {
+            return Some(format!(
+                "its gate counts {} failures and {} warnings, its findings are {blocking} and {warning}",
+                gate.failed, gate.warned
+            ));
+        }
+        // A demand of the policy may fail for an erased model; what the verdict rests on may not.
+        let denies = |f: &&Finding| {
+            f.blocks()
+                && (f.outcome == Outcome::Undecided
+                    || rules::find(&f.rule).is_some_and(|r| r.pinned))
+        };
+        let denied = self.findings.iter().find(denies).filter(|_| self.verdict.label.passes())?;
+        Some(format!("its verdict is \"erased\", and its finding of {} denies it", denied.rule))
     }
 
     /// The part that a verdict is drawn from.
@@ -89,7 +119,7 @@ pub struct PolicySummary {
     pub preset: String,
     /// SHA-256 of every level and limit in force.
     pub sha256: String,
-    /// Overrides that match no layer, each with its place.
+    /// Overrides, or limits of theirs, that count at no layer, each with its place.
     #[serde(default)]
     pub unused: Vec<String>,
 }

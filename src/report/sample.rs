@@ -32,6 +32,7 @@ pub(super) fn report(layers: usize, classes: usize, reference: bool) -> Report {
     report.data = Some(DataEvidence {
         path: "digits.npz".into(),
         sha256: "d".repeat(64),
+        preprocess_sha256: Some("9".repeat(64)),
         classes,
         forget_classes: vec![1, 3],
         forget_class_names: Vec::new(),

@@ -20,7 +20,8 @@ pub(super) struct Standing {
 /// The gate of a report; `None` in reports of early versions.
 pub(super) fn standing(report: &Report) -> Option<Standing> {
     let gate = report.gate.as_ref()?;
-    let verb = if gate.passed { "passes" } else { "does not pass" };
+    let open = report.passes();
+    let verb = if open { "passes" } else { "does not pass" };
     let warnings = match gate.warned {
         0 => "no warnings".into(),
         1 => "1 warning".into(),
@@ -29,7 +30,7 @@ pub(super) fn standing(report: &Report) -> Option<Standing> {
     let sentence =
         format!("{} {verb}: {}, {warnings}.", policy(report), blocking(report, gate.failed));
     let erased = report.verdict.label == Label::Erased;
-    let caveat = match (gate.passed, erased) {
+    let caveat = match (open, erased) {
         (true, false) => {
             Some("This is no pass of the verdict: the policy asks less than the verdict does.")
         }
@@ -38,8 +39,8 @@ pub(super) fn standing(report: &Report) -> Option<Standing> {
         }
         _ => None,
     };
-    let title = if gate.passed { "gate open" } else { "gate shut" };
-    Some(Standing { open: gate.passed, title, sentence, caveat })
+    let title = if open { "gate open" } else { "gate shut" };
+    Some(Standing { open, title, sentence, caveat })
 }
 
 fn policy(report: &Report) -> String {
@@ -105,5 +106,5 @@ pub(super) fn changes(report: &Report) -> String {
 
 /// Whether a finding compares a figure with the baseline's: there are several for every layer.
 pub(super) fn is_regression(finding: &Finding) -> bool {
-    finding.rule == "regression"
+    finding.rule == "regression" && finding.outcome != Outcome::Undecided
 }

@@ -37,6 +37,10 @@ pub struct DataEvidence {
     pub path: String,
     /// SHA-256 of the file; of a folder, that of what `sha256sum` prints for the files used.
     pub sha256: String,
+    /// SHA-256 of how samples were made ready (resizing, cropping, scaling, normalisation) and of the
+    /// classes' names in their order; `null` in reports of early versions.
+    #[serde(default)]
+    pub preprocess_sha256: Option<String>,
     /// Number of classes the models tell apart.
     pub classes: usize,
     /// Classes to be forgotten; empty when samples, not classes, are to be forgotten.

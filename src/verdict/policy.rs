@@ -229,11 +229,17 @@ impl Policy {
         &'a self,
         layers: &'a [&str],
     ) -> impl Iterator<Item = (&'static str, &'a Override)> {
-        let all = self.rules.iter().flat_map(|(id, s)| s.overrides.iter().map(move |o| (*id, o)));
-        all.filter(|(_, o)| !layers.iter().any(|l| o.layers.is_match(l)))
+        self.all_overrides().filter(|(_, o)| !layers.iter().any(|l| o.layers.is_match(l)))
     }
 
-    /// SHA-256 over every level and limit in force, in a fixed order and notation.
+    /// Every override with its rule.
+    pub fn all_overrides(&self) -> impl Iterator<Item = (&'static str, &Override)> {
+        self.rules.iter().flat_map(|(id, s)| s.overrides.iter().map(move |o| (*id, o)))
+    }
+
+    /// SHA-256 over all that a gate depends on, in a fixed order and notation: every level and limit
+    /// in force, and which limits against a reference the policy file sets: those fail without one,
+    /// a preset's don't.
     pub fn sha256(&self) -> String {
         let mut text = String::from("forget-audit/policy/1\n");
         // Writing to a string can't fail.
@@ -241,7 +247,8 @@ impl Policy {
         let _ = writeln!(text, "providers {}", self.providers.join(" "));
         let limits = |text: &mut String, limits: &BTreeMap<Key, Limit>| {
             for (key, limit) in limits {
-                let _ = write!(text, " {} {}", key.as_str(), limit.value);
+                let set = if key.is_relative() && limit.set_at.is_some() { " set" } else { "" };
+                let _ = write!(text, " {} {}{set}", key.as_str(), limit.value);
             }
             text.push('\n');
         };
@@ -250,7 +257,7 @@ impl Policy {
             limits(&mut text, &setting.limits);
             for o in &setting.overrides {
                 let severity = o.severity.map_or("", Severity::as_str);
-                let _ = write!(text, "  {} {severity}", o.layers.glob());
+                let _ = write!(text, "  {:?} {severity}", o.layers.glob().glob());
                 limits(&mut text, &o.limits);
             }
         }
@@ -300,6 +307,24 @@ mod tests {
         hashes.sort();
         hashes.dedup();
         assert_eq!(hashes.len(), count);
+    }
+
+    /// Two policies of one digest open the same gates: a limit against the reference fails without
+    /// one where it was set, and only there.
+    #[test]
+    fn the_hash_tells_a_limit_that_was_set_from_a_default() {
+        let set = |rule: &str, key: Key, value: f64| {
+            let mut policy = Policy::default();
+            let set_at = Some(Position { line: 1, column: 1 });
+            policy.change(rule, |s| {
+                s.limits.insert(key, Limit { value, set_at });
+            });
+            policy.sha256()
+        };
+        let base = Policy::default().sha256();
+        assert_ne!(set("probe-recovery", Key::MaxAboveReference, 0.05), base);
+        assert_ne!(set("over-forgetting", Key::MinAboveReference, -0.30), base);
+        assert_eq!(set("retain-accuracy", Key::MaxBelowOriginal, 0.05), base);
     }
 
     #[test]

@@ -119,6 +119,11 @@ impl Key {
         }
     }
 
+    /// Whether the limit is one on the difference to the reference's figure.
+    pub fn is_relative(self) -> bool {
+        matches!(self, Self::MinAboveReference | Self::MaxAboveReference)
+    }
+
     /// Whether a larger value of this key asks less.
     pub fn is_upper(self) -> bool {
         !matches!(

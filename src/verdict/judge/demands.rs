@@ -1,7 +1,7 @@
 //! What a policy demands beyond the verdict: absolute limits, limits against the reference, where
 //! models ran. These findings decide whether the gate opens, never what the model is called.
 
-use super::{Court, Found, Outcome, finite, number};
+use super::{Court, Found, Outcome, Ruling, finite, number};
 use crate::measures::Status;
 use crate::verdict::evidence::{CkaEvidence, LayerEvidence, ProbeEvidence};
 use crate::verdict::policy::Limit;
@@ -15,9 +15,13 @@ struct Figure {
     status: Status,
 }
 
-/// Limits of one kind of figure: those that the verdict does not apply itself.
-const ABSOLUTE: [Key; 3] = [Key::Min, Key::Max, Key::MinAboveReference];
-const ALL: [Key; 4] = [Key::Min, Key::Max, Key::MinAboveReference, Key::MaxAboveReference];
+/// The limits that are judged here; of which rule, its `LimitSpec`s say.
+const KEYS: [Key; 5] =
+    [Key::Min, Key::Max, Key::MinAboveReference, Key::MaxAboveReference, Key::MaxWithoutReference];
+
+/// Rules whose `max-above-reference` and `max-without-reference` the verdict applies itself.
+const BY_VERDICT: [&str; 4] =
+    ["output-forgetting", "few-shot-recovery", "probe-recovery", "cka-forget"];
 
 impl<'a> Court<'a> {
     /// Applies every limit that the verdict did not.
@@ -32,7 +36,6 @@ impl<'a> Court<'a> {
             let probe = |probe: &ProbeEvidence| probe.forget_accuracy;
             self.layer_within(
                 "few-shot-recovery",
-                &ABSOLUTE,
                 layer,
                 is_deep,
                 Figure {
@@ -43,7 +46,6 @@ impl<'a> Court<'a> {
             );
             self.layer_within(
                 "probe-recovery",
-                &ABSOLUTE,
                 layer,
                 is_deep,
                 Figure {
@@ -57,8 +59,8 @@ impl<'a> Court<'a> {
                 reference: layer.cka_reference.as_ref().and_then(|c| of(c).debiased),
                 status: of(&layer.cka).status,
             };
-            self.layer_within("cka-forget", &ABSOLUTE, layer, is_deep, cka(|c| c.forget));
-            self.layer_within("retain-cka", &ALL, layer, is_deep, cka(|c| c.retain));
+            self.layer_within("cka-forget", layer, is_deep, cka(|c| c.forget));
+            self.layer_within("retain-cka", layer, is_deep, cka(|c| c.retain));
         }
     }
 
@@ -69,8 +71,8 @@ impl<'a> Court<'a> {
             reference: outputs.and_then(|o| of(&o.reference.as_ref()?.eval)),
             status: Status::Undefined,
         };
-        self.within("output-forgetting", &ABSOLUTE, None, output(|a| a.forget_accuracy));
-        self.within("retain-accuracy", &ABSOLUTE, None, output(|a| a.retain_accuracy));
+        self.within("output-forgetting", None, output(|a| a.forget_accuracy));
+        self.within("retain-accuracy", None, output(|a| a.retain_accuracy));
         let head_input = self.evidence.layers.last();
         let probe = |of: fn(&ProbeEvidence) -> Option<f64>| Figure {
             value: head_input.and_then(|l| of(&l.probe.unlearned)),
@@ -83,12 +85,11 @@ impl<'a> Court<'a> {
             reference: retain.reference.flatten(),
             status: head_input.map_or(Status::Undefined, |l| l.probe.unlearned.status),
         };
-        self.within("retain-probe", &ABSOLUTE, head_input, retain);
-        self.within("over-forgetting", &ABSOLUTE, head_input, probe(|p| p.forget_accuracy));
+        self.within("retain-probe", head_input, retain);
+        self.within("over-forgetting", head_input, probe(|p| p.forget_accuracy));
         let mismatch = self.evidence.head.map(|h| &h.mismatch);
         self.within(
             "head-mismatch",
-            &ALL,
             None,
             Figure {
                 value: mismatch.and_then(|m| m.unlearned.forget),
@@ -99,77 +100,122 @@ impl<'a> Court<'a> {
     }
 
     /// A rule's own limits count at deep layers, an override's wherever it matches.
-    fn layer_within(
-        &mut self,
-        rule: &str,
-        keys: &[Key],
-        layer: &'a LayerEvidence,
-        deep: bool,
-        figure: Figure,
-    ) {
+    fn layer_within(&mut self, rule: &str, layer: &'a LayerEvidence, deep: bool, figure: Figure) {
         let policy = self.policy;
-        let keys: Vec<Key> = keys
-            .iter()
-            .copied()
-            .filter(|key| deep || policy.is_overridden(rule, *key, &layer.name))
-            .collect();
-        self.within(rule, &keys, Some(layer), figure);
+        let counts = |key: &Key| deep || policy.is_overridden(rule, *key, &layer.name);
+        let keys: Vec<Key> = KEYS.into_iter().filter(counts).collect();
+        self.within_keys(rule, &keys, Some(layer), deep, figure);
+    }
+
+    /// The same for a figure that is judged at one place only.
+    fn within(&mut self, rule: &str, layer: Option<&LayerEvidence>, figure: Figure) {
+        self.within_keys(rule, &KEYS, layer, true, figure);
+    }
+
+    /// Whether a limit asks anything that the verdict did not judge: one that the policy file sets
+    /// is judged whether there is a reference or not, a preset's only where there is one.
+    fn asks(
+        &self,
+        rule: &str,
+        (key, limit): (Key, Limit),
+        layer: Option<&LayerEvidence>,
+        deep: bool,
+        figure: &Figure,
+    ) -> bool {
+        let has_reference = self.evidence.has_reference();
+        let set = limit.set_at.is_some();
+        match key {
+            Key::Min | Key::Max => true,
+            Key::MaxAboveReference if BY_VERDICT.contains(&rule) => {
+                set && !(deep && self.is_judged(rule, layer))
+            }
+            // The verdict passes over deep layers without a figure.
+            Key::MaxWithoutReference => {
+                set && !has_reference && (!deep || finite(figure.value).is_none())
+            }
+            _ => set || has_reference,
+        }
+    }
+
+    /// Whether the verdict held the figure of a rule against the reference's.
+    fn is_judged(&self, rule: &str, layer: Option<&LayerEvidence>) -> bool {
+        let name = layer.map(|l| &l.name);
+        let same = |r: &Ruling| r.finding.rule == rule && r.finding.layer.as_ref() == name;
+        self.has_fitting_reference(layer) && self.findings.iter().any(same)
+    }
+
+    /// Whether there is a reference and, where features are compared, the verdict took it for one.
+    fn has_fitting_reference(&self, layer: Option<&LayerEvidence>) -> bool {
+        let fits =
+            |r: &Ruling| r.finding.rule == "reference-fits" && r.finding.outcome == Outcome::Passed;
+        self.evidence.has_reference() && (layer.is_none() || self.findings.iter().any(fits))
     }
 
     /// One finding for all limits of a figure. A figure that is missing fails them.
-    fn within(&mut self, rule: &str, keys: &[Key], layer: Option<&LayerEvidence>, figure: Figure) {
+    fn within_keys(
+        &mut self,
+        rule: &str,
+        keys: &[Key],
+        layer: Option<&LayerEvidence>,
+        deep: bool,
+        figure: Figure,
+    ) {
         let name = layer.map(|l| l.name.as_str());
         let set = keys.iter().filter_map(|key| Some((*key, self.policy.limit(rule, *key, name)?)));
-        // A preset's limit against the reference asks nothing where there is none.
-        let has_reference = self.evidence.has_reference();
-        let asks = |key: Key, limit: &Limit| {
-            has_reference || limit.set_at.is_some() || matches!(key, Key::Min | Key::Max)
-        };
-        let set: Vec<(Key, Limit)> = set.filter(|(key, limit)| asks(*key, limit)).collect();
+        let set: Vec<(Key, Limit)> =
+            set.filter(|set| self.asks(rule, *set, layer, deep, &figure)).collect();
         if set.is_empty() {
             return;
         }
         let value = finite(figure.value);
         let reference = finite(figure.reference);
+        let fits = self.has_fitting_reference(layer);
         let mut broken = None;
         let mut unknown =
             value.is_none().then(|| format!("the figure is missing ({})", figure.status.as_str()));
         let mut expected = Vec::new();
         for (key, limit) in &set {
+            let below = *key == Key::MaxWithoutReference;
             let (absolute, text) = match key {
-                Key::Min => (Some(limit.value), format!("at least {:.3}", limit.value)),
-                Key::Max => (Some(limit.value), format!("at most {:.3}", limit.value)),
+                Key::Min => (Ok(limit.value), format!("at least {:.3}", limit.value)),
+                Key::Max => (Ok(limit.value), format!("at most {:.3}", limit.value)),
+                Key::MaxWithoutReference => (Ok(limit.value), format!("below {:.3}", limit.value)),
                 _ => {
                     let word = if key.is_upper() { "most" } else { "least" };
                     let text = format!("at {word} {:+.3} from the reference's", limit.value);
-                    (reference.map(|r| r + limit.value), text)
+                    let absolute = match reference {
+                        _ if !self.evidence.has_reference() => {
+                            Err("the limit is set against a reference, and none was given")
+                        }
+                        // It would excuse anything.
+                        _ if key.is_upper() && BY_VERDICT.contains(&rule) && !fits => {
+                            Err("the reference is none that anything can be held against")
+                        }
+                        Some(reference) => Ok(reference + limit.value),
+                        None => Err("the reference's figure is missing"),
+                    };
+                    (absolute, text)
                 }
             };
             expected.push(text);
             match (absolute, value) {
-                (Some(limit), Some(value)) if key.is_upper() && value > limit => {
-                    broken = broken.or(Some(limit));
+                (Err(why), _) => unknown = unknown.or(Some(why.into())),
+                (Ok(limit), Some(value)) => {
+                    let higher = key.is_upper() && (value > limit || below && value == limit);
+                    let lower = !key.is_upper() && value < limit;
+                    if higher || lower {
+                        let word = if higher { "higher" } else { "lower" };
+                        broken = broken.or(Some((limit, word)));
+                    }
                 }
-                (Some(limit), Some(value)) if !key.is_upper() && value < limit => {
-                    broken = broken.or(Some(limit));
-                }
-                (None, _) if has_reference => {
-                    unknown = unknown.or(Some("the reference's figure is missing".into()));
-                }
-                (None, _) => {
-                    unknown = unknown.or(Some(
-                        "the limit is set against a reference, and none was given".into(),
-                    ));
-                }
-                _ => {}
+                (Ok(_), None) => {}
             }
         }
         let what = what(rule);
         let (outcome, message) = match (broken, unknown) {
-            (Some(limit), _) if value.is_some_and(|v| v > limit) => {
-                (Outcome::Failed, format!("{what} is higher than the policy allows"))
+            (Some((_, word)), _) => {
+                (Outcome::Failed, format!("{what} is {word} than the policy allows"))
             }
-            (Some(_), _) => (Outcome::Failed, format!("{what} is lower than the policy allows")),
             (None, Some(why)) => (Outcome::Failed, format!("{what} can't be judged: {why}")),
             (None, None) => (Outcome::Passed, format!("{what} is within the policy's limits")),
         };
@@ -177,7 +223,7 @@ impl<'a> Court<'a> {
             Some(r) => format!("{} (the reference's {r:.3})", number(value)),
             None => number(value),
         };
-        let found = Found { text: found, value, limit: broken };
+        let found = Found { text: found, value, limit: broken.map(|(limit, _)| limit) };
         self.add(rule, outcome, layer, message, expected.join(", "), found);
     }
 

@@ -168,7 +168,7 @@ impl<'a> Court<'a> {
 }
 
 /// Where the encoder ends, or the head begins.
-fn is_end(layer: &LayerEvidence) -> bool {
+pub(crate) fn is_end(layer: &LayerEvidence) -> bool {
     matches!(layer.kind, LayerKind::Features | LayerKind::HeadInput)
 }
 
