@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use forget_audit::onnx::{Model, fold, patched, with_batch_norm};
+use forget_audit::onnx::{Model, fold, patched, unnormalized, with_batch_norm};
 use forget_audit::runtime::{Batch, BatchValues, Device, Runtime, RuntimeOptions};
 use forget_audit::train::{BatchNorm, Bound, Cpu, Program, Tensor, Value, parity, random_batch};
 
@@ -70,7 +70,7 @@ fn scores(model: &Model, parameters: &BTreeMap<String, Vec<f32>>, image: &[f32])
 #[test]
 fn normalisation_put_in_for_training_folds_back() {
     let original = Model::open(common::model("conv-original")).expect("a model");
-    let (model, added) = with_batch_norm(original.clone());
+    let (model, added) = with_batch_norm(original.clone(), &unnormalized(&original));
     // A stem and three residual blocks.
     assert!(added.len() >= 7, "{}", added.len());
     // Any values will do, as long as variances are positive.
@@ -88,7 +88,7 @@ fn normalisation_put_in_for_training_folds_back() {
     }
     let image: Vec<f32> = (0..128).map(|i| (i % 17) as f32 / 17.0).collect();
     let with = scores(&model, &values, &image);
-    fold(&mut values, &added);
+    fold(&mut values, &added).expect("folded");
     assert!(values.keys().all(|name| !name.contains("forget-audit")));
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -103,5 +103,18 @@ fn normalisation_put_in_for_training_folds_back() {
     let largest = without.iter().fold(0.0f32, |m, v| m.max(v.abs()));
     for (a, b) in with.iter().zip(&without) {
         assert!(f64::from((a - b).abs() / largest) <= TOLERANCE, "{a} {b}");
+    }
+}
+
+#[test]
+fn inputs_that_no_memory_holds_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for shape in ["input=4294967296x4294967296", "input=99999999999x256"] {
+        let mut command = common::audit(folder.path());
+        let output = command.arg("parity").arg(common::model("conv-original"));
+        let output = output.args(["--input", shape]).output().expect("a run");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("\"input\"") && stderr.contains("--input"), "{stderr}");
     }
 }

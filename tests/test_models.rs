@@ -152,12 +152,12 @@ fn step(exported: &Exported, to: &Path) -> Result<(), Box<dyn std::error::Error>
     let samples = 4;
     let labels: Vec<usize> = (0..samples).map(|i| i % classes).collect();
     trainer.step(exported.batch(samples, 2), 1e-3, |mut scores| {
-        cross_entropy(scores.swap_remove(0), &labels)
+        Ok(cross_entropy(scores.swap_remove(0), &labels))
     })?;
     let after = trainer.values()?;
     let mut again = Trainer::<Cpu>::new(&program, &outputs, &names, Default::default(), sgd)?;
     again.step(exported.batch(samples, 2), 1e-3, |mut scores| {
-        cross_entropy(scores.swap_remove(0), &labels)
+        Ok(cross_entropy(scores.swap_remove(0), &labels))
     })?;
     if again.values()? != after {
         return Err("the same step led to other values".into());

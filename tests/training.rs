@@ -2,13 +2,20 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::{audit, fixture, model, report, request, samples};
 use forget_audit::compare::compare;
-use forget_audit::onnx::{Model, patched};
+use forget_audit::onnx::proto::onnx::{
+    AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto,
+};
+use forget_audit::onnx::{Graph, Model, Tensor, patched, trainable, unnormalized, with_batch_norm};
 use forget_audit::report::Report;
+use forget_audit::runtime::{Device, RuntimeOptions};
+use forget_audit::unlearn::{Task, TaskRequest};
 use forget_audit::verdict::Label;
+use protobuf::{Message, MessageField};
 
 const SETUP: [&str; 4] = ["--forget-classes", "3,8", "--quiet", "--device=cpu"];
 
@@ -307,4 +314,284 @@ fn an_interruption_ends_the_run_and_leaves_nothing() {
     let status = child.wait().expect("an end");
     assert_eq!(status.code(), Some(130));
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+}
+
+/// The convolutional fixture with a change of its graph, in `folder`.
+fn altered(folder: &Path, change: impl FnOnce(&mut GraphProto)) -> String {
+    let mut proto = Model::open(model("conv-original")).expect("a model").proto().clone();
+    change(proto.graph.as_mut().expect("a graph"));
+    let path = folder.join("altered.onnx");
+    std::fs::write(&path, proto.write_to_bytes().expect("bytes")).expect("written");
+    text(&path)
+}
+
+fn node(op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> NodeProto {
+    NodeProto {
+        op_type: Some(op.into()),
+        input: inputs.iter().map(|s| (*s).into()).collect(),
+        output: vec![output.into()],
+        attribute: attributes,
+        ..Default::default()
+    }
+}
+
+fn integers(name: &str, values: &[i64]) -> AttributeProto {
+    let kind = if values.len() == 1 { 2 } else { 7 };
+    AttributeProto {
+        name: Some(name.into()),
+        type_: Some(protobuf::EnumOrUnknown::from_i32(kind)),
+        i: (kind == 2).then(|| values[0]),
+        ints: if kind == 2 { Vec::new() } else { values.to_vec() },
+        ..Default::default()
+    }
+}
+
+fn floats(name: &str, dims: &[i64], values: Vec<f32>) -> TensorProto {
+    TensorProto {
+        name: Some(name.into()),
+        dims: dims.to_vec(),
+        data_type: Some(1),
+        float_data: values,
+        ..Default::default()
+    }
+}
+
+fn shape_of(name: &str, dims: &[i64]) -> TensorProto {
+    TensorProto {
+        name: Some(name.into()),
+        dims: vec![dims.len() as i64],
+        data_type: Some(7),
+        int64_data: dims.to_vec(),
+        ..Default::default()
+    }
+}
+
+fn output(name: &str) -> ValueInfoProto {
+    ValueInfoProto { name: Some(name.into()), ..Default::default() }
+}
+
+/// The last node, which writes the scores, writes `inner` from now on.
+fn behind_scores(graph: &mut GraphProto, inner: &str) -> String {
+    std::mem::replace(&mut graph.node.last_mut().expect("nodes").output[0], inner.into())
+}
+
+/// All trained tensors of a file.
+fn values(path: &Path) -> BTreeMap<String, Vec<f32>> {
+    let model = Model::open(path).expect("a model");
+    let graph = Graph::new(&model).expect("a graph");
+    trainable(&graph).iter().map(|t| (t.name.to_owned(), t.values())).collect()
+}
+
+/// The values of the initializer or `Constant` node `name`.
+fn stored(path: &Path, name: &str) -> Vec<f64> {
+    let model = Model::open(path).expect("a model");
+    let constant = Graph::new(&model).expect("a graph").constant(name).expect("a constant");
+    constant.tensor.floats().expect("floats")
+}
+
+#[test]
+fn weights_in_constant_nodes_are_retrained_as_initializers_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nodes = altered(folder.path(), |graph| {
+        let constants = std::mem::take(&mut graph.initializer).into_iter().enumerate();
+        let constants = constants.map(|(index, mut tensor)| {
+            let output = tensor.take_name();
+            tensor.set_name(format!("value_{index}"));
+            let value = AttributeProto {
+                name: Some("value".into()),
+                type_: Some(protobuf::EnumOrUnknown::from_i32(4)),
+                t: MessageField::some(tensor),
+                ..Default::default()
+            };
+            node("Constant", &[], &output, vec![value])
+        });
+        graph.node = constants.chain(std::mem::take(&mut graph.node)).collect();
+    });
+    let found = [nodes, text(&model("conv-original"))].map(|path| {
+        let output = folder.path().join("out.onnx");
+        run(folder.path(), &["retrain", &path, "--epochs", "1", "-o", &text(&output)], 0);
+        values(&output)
+    });
+    assert!(found[0].len() > 10);
+    assert!(found[0] == found[1]);
+}
+
+#[test]
+fn normalisation_is_put_in_where_there_is_something_to_learn() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let task = |path: &str| {
+        let runtime = RuntimeOptions { device: Device::Cpu, ..RuntimeOptions::default() };
+        let request = TaskRequest { samples: samples(), runtime, seed: 0 };
+        Task::open(Path::new(path), &request).expect("a task")
+    };
+    let plain = task(&text(&model("conv-original")));
+    let usual = plain.maps(unnormalized(&plain.model)).expect("shapes");
+    // The same network with two convolutions behind its pooling, the second of them the classifier.
+    let path = altered(folder.path(), |graph| {
+        let head = graph.node.pop().expect("a head");
+        graph.initializer.push(shape_of("map", &[-1, 32, 1, 1]));
+        graph.initializer.push(shape_of("flat", &[-1, 10]));
+        for (name, dims) in [("squeeze.w", &[16, 32, 1, 1][..]), ("squeeze.b", &[16])] {
+            let len = dims.iter().product::<i64>();
+            graph.initializer.push(floats(name, dims, (0..len).map(|i| i as f32).collect()));
+        }
+        for (name, dims) in [("last.w", &[10, 16, 1, 1][..]), ("last.b", &[10])] {
+            let len = dims.iter().product::<i64>();
+            graph.initializer.push(floats(name, dims, (0..len).map(|i| i as f32).collect()));
+        }
+        graph.node.push(node("Reshape", &[&head.input[0], "map"], "pooled", vec![]));
+        graph.node.push(node("Conv", &["pooled", "squeeze.w", "squeeze.b"], "s", vec![]));
+        graph.node.push(node("Relu", &["s"], "t", vec![]));
+        graph.node.push(node("Conv", &["t", "last.w", "last.b"], "u", vec![]));
+        graph.node.push(node("Reshape", &["u", "flat"], &head.output[0], vec![]));
+    });
+    let squeezed = task(&path);
+    let candidates = unnormalized(&squeezed.model);
+    assert!(candidates.contains(&"s".to_owned()) && !candidates.contains(&"u".to_owned()));
+    assert_eq!(squeezed.maps(candidates).expect("shapes"), usual);
+}
+
+#[test]
+fn a_batch_of_one_is_trained_without_normalisation_or_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let o = text(&model("conv-original"));
+    let out = folder.path().join("out.onnx");
+    let one = ["--epochs", "1", "--batch-size", "1", "-o", &text(&out)];
+    let files = ["folded", "as-exported"].map(|mode| {
+        run(folder.path(), &[&["retrain", &o, "--normalization", mode], &one[..]].concat(), 0);
+        std::fs::read(&out).expect("a model")
+    });
+    assert!(files[0] == files[1]);
+
+    let original = Model::open(model("conv-original")).expect("a model");
+    let (normalized, _) = with_batch_norm(original.clone(), &unnormalized(&original));
+    let path = folder.path().join("normalized.onnx");
+    let bytes = normalized.proto().write_to_bytes().expect("bytes");
+    std::fs::write(&path, bytes).expect("written");
+    let path = text(&path);
+    refused(&["retrain", &path, "--batch-size", "1"], 2, &["--batch-norm frozen", "batch"]);
+    let frozen = ["retrain", &path, "--batch-norm", "frozen"];
+    run(folder.path(), &[&frozen[..], &one[..]].concat(), 0);
+}
+
+#[test]
+fn nothing_to_follow_is_refused() {
+    let [o, u] = ["original", "head-flip"].map(|v| text(&model(&format!("conv-{v}"))));
+    refused(&["remediate", &o, &u, "--method", "none"], 2, &["--base", "finetune"]);
+    refused(&["remediate", &o, &u, "--epochs", "18446744073709551615"], 2, &["--epochs"]);
+    refused(&["retrain", &o, "--epochs", "18446744073709551615"], 2, &["--epochs"]);
+}
+
+#[test]
+fn scores_that_are_no_row_a_sample_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flat = altered(folder.path(), |graph| {
+        let scores = behind_scores(graph, "inner");
+        graph.initializer.push(shape_of("all", &[-1]));
+        graph.node.push(node("Reshape", &["inner", "all"], &scores, vec![]));
+        graph.output = vec![output(&scores)];
+    });
+    refused(&["retrain", &flat], 2, &["[30]", "3 samples", "10 classes"]);
+    refused(&["remediate", &flat, &flat, "--method=none", "--base=finetune"], 2, &["shape"]);
+    let collapsed = altered(folder.path(), |graph| {
+        let head = graph.node.last_mut().expect("a head");
+        let features = std::mem::replace(&mut head.input[0], "mean".into());
+        let at = graph.node.len() - 1;
+        let mut axes = integers("axes", &[0, 0]);
+        axes.ints.pop();
+        let mean = node("ReduceMean", &[&features], "mean", vec![axes, integers("keepdims", &[1])]);
+        graph.node.insert(at, mean);
+    });
+    refused(&["retrain", &collapsed], 2, &["[1, 10]", "3 samples"]);
+}
+
+#[test]
+fn bytes_are_refused_before_training_as_compare_refuses_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = altered(folder.path(), |graph| {
+        let name = graph.input[0].name.replace("bytes".into()).expect("a name");
+        let kind = graph.input[0].type_.mut_or_insert_default();
+        kind.mut_tensor_type().elem_type = Some(2);
+        graph.node.insert(0, node("Cast", &["bytes"], &name, vec![integers("to", &[1])]));
+    });
+    refused(&["retrain", &path], 2, &["\"bytes\"", "Uint8"]);
+}
+
+#[test]
+fn pruning_masks_stay_and_pruned_weights_are_trained() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = altered(folder.path(), |graph| {
+        let mut products = Vec::new();
+        for conv in graph.node.iter_mut().filter(|n| n.op_type() == "Conv") {
+            let name = std::mem::take(&mut conv.input[1]);
+            conv.input[1] = format!("{name}_p");
+            let weight = graph.initializer.iter().find(|t| t.name() == name).expect("a weight");
+            let mask = format!("{name}_mask");
+            let len = Tensor::new(weight).len().expect("a length");
+            let kept = (0..len).map(|i| f32::from(i % 3 != 0)).collect();
+            let mask = floats(&mask, &weight.dims, kept);
+            products.push(node("Mul", &[&name, mask.name()], &conv.input[1], vec![]));
+            graph.initializer.push(mask);
+        }
+        graph.node.splice(0..0, products);
+    });
+    let out = folder.path().join("out.onnx");
+    run(folder.path(), &["retrain", &path, "--epochs", "1", "-o", &text(&out)], 0);
+    let opened = Model::open(&path).expect("a model");
+    let names: Vec<&str> = opened.graph_proto().initializer.iter().map(|t| t.name()).collect();
+    let masks: Vec<&&str> = names.iter().filter(|n| n.ends_with("_mask")).collect();
+    assert!(masks.len() > 5);
+    for mask in masks {
+        assert_eq!(stored(&out, mask), stored(Path::new(&path), mask));
+        let weight = mask.trim_end_matches("_mask");
+        assert_ne!(stored(&out, weight), stored(Path::new(&path), weight));
+    }
+}
+
+#[test]
+fn other_outputs_are_kept_and_not_trained() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = altered(folder.path(), |graph| {
+        let head = graph.node.last().expect("a head").clone();
+        graph.node.push(node("ArgMax", &[&head.output[0]], "label", vec![integers("axis", &[1])]));
+        let initial = (0..32 * 4).map(|i| i as f32 / 128.0).collect();
+        graph.initializer.push(floats("projection", &[32, 4], initial));
+        graph.node.push(node("MatMul", &[&head.input[0], "projection"], "projected", vec![]));
+        graph.output.push(output("label"));
+        graph.output.push(output("projected"));
+    });
+    let out = folder.path().join("out.onnx");
+    let short = ["--epochs", "1", "-o", &text(&out)];
+    let before = Path::new(&path);
+    run(folder.path(), &[&["retrain", &path], &short[..]].concat(), 0);
+    // What was learned of the forget samples is not kept.
+    assert_ne!(stored(&out, "projection"), stored(before, "projection"));
+    let kept = Model::open(&out).expect("a model");
+    assert_eq!(Graph::new(&kept).expect("a graph").outputs().len(), 3);
+
+    let none = ["--method", "none", "--base", "finetune"];
+    for method in [&none[..], &["--pretraining", "1"]] {
+        let remediate = ["remediate", &path, &path, "--audit-every", "0"];
+        run(folder.path(), &[&remediate[..], method, &short[..]].concat(), 1);
+        assert_eq!(stored(&out, "projection"), stored(before, "projection"));
+        assert_ne!(stored(&out, "head.weight"), stored(before, "head.weight"));
+    }
+}
+
+#[test]
+fn a_list_of_trained_numbers_is_not_left_in_a_reference() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = altered(folder.path(), |graph| {
+        let bias = graph.initializer.iter().position(|t| t.name() == "head.bias").expect("a bias");
+        let bias = graph.initializer.remove(bias);
+        let values = Tensor::new(&bias).floats().expect("floats");
+        let list = AttributeProto {
+            name: Some("value_floats".into()),
+            type_: Some(protobuf::EnumOrUnknown::from_i32(6)),
+            floats: values.into_iter().map(|v| v as f32).collect(),
+            ..Default::default()
+        };
+        graph.node.insert(0, node("Constant", &[], "head.bias", vec![list]));
+    });
+    refused(&["retrain", &path], 2, &["head.bias", "value_floats"]);
 }

@@ -158,7 +158,7 @@ impl OnDevice for Parity<'_> {
 fn table(deviations: &[Deviation], tolerance: f64, passed: bool) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["output", "shape", "absolute", "relative"]);
+    table.set_header(["output", "shape", "absolute", "relative", "not finite"]);
     for d in deviations {
         let shape: Vec<String> = d.shape.iter().map(usize::to_string).collect();
         table.add_row([
@@ -166,6 +166,7 @@ fn table(deviations: &[Deviation], tolerance: f64, passed: bool) -> String {
             shape.join("x"),
             format!("{:.1e}", d.absolute),
             format!("{:.1e}", d.relative),
+            d.not_finite.to_string(),
         ]);
     }
     let verdict = match passed {

@@ -114,7 +114,7 @@ pub struct TrainingArguments {
     /// Take the retain side of the contrastive loss as constant
     #[arg(long, help_heading = "EC")]
     detach_retain: bool,
-    /// Seed of every random draw [default: 0]
+    /// Seed of every random draw, the split's of the samples among them [default: 0]
     #[arg(long)]
     seed: Option<u64>,
 }

@@ -29,7 +29,8 @@ pub struct Arguments {
     data: DataArguments,
     #[command(flatten)]
     recipe: RecipeArguments,
-    /// Seed of the fresh weights and of the order of samples [default: 0]
+    /// Seed of the fresh weights, of the order of samples, and of the split of data in one set or of
+    /// listed samples: the one that compare splits by [default: 0]
     #[arg(long, help_heading = "Training")]
     seed: Option<u64>,
     #[command(flatten)]
@@ -71,8 +72,9 @@ struct RecipeArguments {
     /// [default: an eighth of the side]
     #[arg(long, value_name = "PIXELS")]
     shift: Option<usize>,
-    /// folded: train with batch normalisation behind each convolution where the file has none left,
-    /// and fold it back, as exporters do; as-exported: train the graph as it is
+    /// folded: train with batch normalisation behind each convolution where the file has none left
+    /// and a step has 8 samples or more, and fold it back, as exporters do; as-exported: train the
+    /// graph as it is
     #[arg(long, value_enum, default_value_t = NormalizationMode::Folded)]
     normalization: NormalizationMode,
     /// Batch normalisation keeps the stored statistics, or learns them from the batches

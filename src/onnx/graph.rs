@@ -160,6 +160,11 @@ impl<'a> Graph<'a> {
         outputs.map(String::as_str).filter(|n| !n.is_empty() && self.is_data(n)).collect()
     }
 
+    /// The initializer or `Constant` node's tensor called `name`.
+    pub(super) fn stored(&self, name: &str) -> Option<Tensor<'a>> {
+        self.constants.get(name).map(|tensor| Tensor::new(tensor))
+    }
+
     /// The constant behind `name`, looking through `Identity`, `Cast` and 2-D `Transpose` nodes.
     pub fn constant(&self, name: &str) -> Option<Constant<'a>> {
         let mut name = name;

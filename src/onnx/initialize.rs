@@ -16,7 +16,8 @@ use super::layers::is_residual;
 use super::proto::onnx::NodeProto;
 use super::random::normal;
 use super::role::Role;
-use super::trainable::{Reader, Trainable, rearranges, trainable};
+use super::shape::shape;
+use super::trainable::{Reader, Trainable, multiplied, rearranges, source, trainable};
 use crate::Result;
 
 /// Embeddings and tokens start as those of transformers do (Devlin et al. 2019).
@@ -53,6 +54,8 @@ const SLOPE: f64 = 0.25;
 /// - The last weight of each of the `L` residual branches: deviation divided by `sqrt(L)`, so that
 ///   `L` sums grow the variance by at most `(1 + 1/L)^L < e` (after Zhang et al. 2019, Fixup, and De
 ///   and Smith 2020, SkipInit). A layer scale there, 0.1, takes its place.
+/// - A weight that the graph multiplies by other constants: divided by their root mean square, that
+///   the product has the variance above; the constants, where they are trained, as they are stored.
 /// - Normalisations: scale 1, shift 0, running mean 0 and variance 1; other factors 1, biases 0,
 ///   PReLU slopes 0.25; embeddings, positions and class tokens: normal, deviation 0.02.
 ///
@@ -69,6 +72,7 @@ pub fn fresh(graph: &Graph, seed: u64) -> Result<BTreeMap<String, Vec<f32>>> {
             Role::Bias | Role::NormShift | Role::RunningMean => constant(0.0),
             Role::NormScale | Role::RunningVariance => constant(1.0),
             Role::Slope => constant(SLOPE as f32),
+            Role::Multiplier if t.reader.factor => t.values(),
             Role::Multiplier if branches.scales.contains(t.reader.output()) => {
                 constant(LAYER_SCALE as f32)
             }
@@ -78,7 +82,8 @@ pub fn fresh(graph: &Graph, seed: u64) -> Result<BTreeMap<String, Vec<f32>>> {
                 let is_head = t.name == head.weight_name;
                 let gain = if is_head { LOGIT_VARIANCE } else { gain(graph, t.reader.output()) };
                 let gain = gain * 4f64.powi(gates_before(graph, t.reader.node));
-                let deviation = (gain / fan_in(t)).sqrt() * branches.factor(t.reader.output());
+                let deviation = (gain / fan_in(graph, t)).sqrt() / size_of_factors(graph, t.reader)
+                    * branches.factor(t.reader.output());
                 normals(seed, t.name, len, deviation)
             }
         };
@@ -96,15 +101,14 @@ fn normals(seed: u64, name: &str, len: usize, deviation: f64) -> Vec<f32> {
 }
 
 /// How many products are summed up for one output of the weight's reader.
-fn fan_in(weight: &Trainable) -> f64 {
-    let Reader { node, slot, transposed } = weight.reader;
-    let dims: Vec<f64> = weight.tensor.dims().iter().map(|&d| d as f64).collect();
+fn fan_in(graph: &Graph, weight: &Trainable) -> f64 {
+    let Reader { node, slot, .. } = weight.reader;
+    let dims = shape(graph, weight.reader.input());
+    let dims = dims.unwrap_or_else(|| weight.tensor.dims().to_vec());
+    let dims: Vec<f64> = dims.into_iter().map(|d| d as f64).collect();
     let from_end = |i: usize| dims.len().checked_sub(i).and_then(|i| dims.get(i)).copied();
     // Of the last two dimensions the one that is summed over.
-    let summed = |last: bool| {
-        let last = last != transposed || dims.len() == 1;
-        from_end(if last { 1 } else { 2 }).unwrap_or(1.0)
-    };
+    let summed = |last: bool| from_end(if last || dims.len() == 1 { 1 } else { 2 }).unwrap_or(1.0);
     let fan_in = match (node.op_type(), slot) {
         // out x in / group x kernel: right for depthwise kernels too.
         ("Conv", _) => dims.iter().skip(1).product(),
@@ -112,7 +116,7 @@ fn fan_in(weight: &Trainable) -> f64 {
         ("ConvTranspose", _) => {
             let strides = attribute(node, "strides").map_or(1, |a| a.ints.iter().product::<i64>());
             let others = dims.iter().skip(2).product::<f64>() / strides.max(1) as f64;
-            dims[0] / integer(node, "group", 1).max(1) as f64 * others
+            dims.first().unwrap_or(&1.0) / integer(node, "group", 1).max(1) as f64 * others
         }
         ("Gemm", 0) => summed(integer(node, "transA", 0) == 0),
         ("Gemm", _) => summed(integer(node, "transB", 0) != 0),
@@ -120,6 +124,31 @@ fn fan_in(weight: &Trainable) -> f64 {
         (_, slot) => summed(slot == 0),
     };
     fan_in.max(1.0)
+}
+
+/// The root mean square of the constants that a weight is multiplied by on the way to its reader.
+fn size_of_factors(graph: &Graph, reader: Reader) -> f64 {
+    let mut size = 1.0;
+    let mut name = reader.input();
+    while let Some(node) = graph.producer_node(name) {
+        let slot = match (node.op_type(), multiplied(graph, node)) {
+            ("Mul", Some(slot)) => {
+                let other = node.input.get(1 - slot).and_then(|n| source(graph, n)?.floats());
+                let values = other.unwrap_or_default();
+                let squares: f64 = values.iter().map(|v| v * v).sum();
+                let found = (squares / values.len().max(1) as f64).sqrt();
+                if found > 0.0 && found.is_finite() {
+                    size *= found;
+                }
+                slot
+            }
+            (op, _) if rearranges(op) => 0,
+            _ => break,
+        };
+        let Some(next) = node.input.get(slot) else { break };
+        name = next;
+    }
+    size
 }
 
 /// The product of the dimensions that an `Einsum` sums over: those whose label its output lacks.
@@ -210,7 +239,7 @@ struct Branches<'a> {
 
 impl<'a> Branches<'a> {
     fn find(graph: &Graph<'a>, tensors: &[Trainable<'a>]) -> Self {
-        let multipliers = tensors.iter().filter(|t| t.role == Role::Multiplier);
+        let multipliers = tensors.iter().filter(|t| t.role == Role::Multiplier && !t.reader.factor);
         let multiplied: HashSet<&str> = multipliers.map(|t| t.reader.output()).collect();
         let mut branches = Self { weights: HashSet::new(), scales: HashSet::new() };
         for &index in graph.order() {
@@ -425,6 +454,35 @@ mod tests {
         has_variance(&values["c"], 1.0 / 64.0);
         assert_eq!(values["scale"], [0.1; 64]);
         assert_eq!(values["b.bias"], [0.0; 64]);
+    }
+
+    #[test]
+    fn what_the_graph_turns_or_multiplies_has_the_variance_that_its_reader_sees() {
+        let network = Network::new()
+            .weight("turned", &[3, 3, 32, 64])
+            .weight("pruned", &[64, 64, 3, 3])
+            .values("mask", &[64, 64, 3, 3], &[1.0, 0.0, 0.0, 0.0].repeat(64 * 16 * 9))
+            .weight("scaled", &[48, 64, 1, 1])
+            .values("scale", &[48, 1, 1, 1], &[0.125; 48])
+            .weight("rows", &[40, 48])
+            .op_with("Transpose", &["turned"], "a", &[("perm", &[3, 2, 0, 1])])
+            .op("Conv", &["x", "a"], "b")
+            .op("Mul", &["pruned", "mask"], "c")
+            .op("Conv", &["b", "c"], "d")
+            .op("Mul", &["scale", "scaled"], "e")
+            .op("Conv", &["d", "e"], "f")
+            .op("GlobalAveragePool", &["f"], "g")
+            .op("Flatten", &["g"], "h")
+            .op("Transpose", &["rows"], "columns")
+            .op("MatMul", &["h", "columns"], "i");
+        let values = drawn(headed(network, "i", 40));
+        has_variance(&values["turned"], 1.0 / (32.0 * 9.0));
+        // A quarter of the products is left.
+        has_variance(&values["pruned"], 1.0 / (64.0 * 9.0 / 4.0));
+        has_variance(&values["scaled"], 64.0 / 64.0);
+        has_variance(&values["rows"], 1.0 / 48.0);
+        assert_eq!(values["scale"], [0.125; 48]);
+        assert!(!values.contains_key("mask"));
     }
 
     #[test]

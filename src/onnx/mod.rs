@@ -13,6 +13,7 @@ mod patch;
 mod random;
 mod reinitialize;
 mod role;
+mod shape;
 mod stored;
 mod surgery;
 mod tensor;
@@ -28,16 +29,18 @@ pub use head::Head;
 pub use initialize::fresh;
 pub use layers::{Layer, LayerKind, Selection, choose_layers, match_layers};
 pub use model::Model;
-pub use normalize::{Normalized, fold, with_batch_norm};
+pub use normalize::{Normalized, fold, unnormalized, with_batch_norm};
 pub use parameters::{
     Parameter, REEXPORT, WeightChange, WeightComparison, compare_weights, parameters,
 };
 pub use patch::{Patched, data_files, patched};
 pub use reinitialize::reinitialized;
 pub use role::Role;
-pub use surgery::{Pooling, TappedLayer, with_outputs, with_pooled_outputs};
+pub use surgery::{
+    Pooling, TappedLayer, only_outputs, with_outputs, with_pooled_outputs, with_shapes,
+};
 pub use tensor::Tensor;
-pub use trainable::{Trainable, trainable};
+pub use trainable::{Trainable, lists, trainable};
 
 #[allow(missing_docs, clippy::all)]
 pub mod proto {

@@ -43,6 +43,31 @@ pub fn with_outputs(mut model: Model, tensors: &[String]) -> Model {
     model
 }
 
+/// `model` returning the raw `tensors`, nothing else.
+pub fn only_outputs(mut model: Model, tensors: &[String]) -> Model {
+    if let Some(graph) = model.proto_mut().graph.as_mut() {
+        graph.output = tensors.iter().map(|tensor| named(tensor)).collect();
+    }
+    model
+}
+
+/// `model` returning the shapes of `tensors` as `f32`, nothing else. Returns the names of the
+/// outputs beside it.
+pub fn with_shapes(mut model: Model, tensors: &[String]) -> (Model, Vec<String>) {
+    let mut names = Vec::with_capacity(tensors.len());
+    if let Some(graph) = model.proto_mut().graph.as_mut() {
+        for (index, tensor) in tensors.iter().enumerate() {
+            let name = format!("forget-audit:shape:{index}");
+            let integers = format!("{name}:integers");
+            graph.node.push(node("Shape", &[tensor], &integers, vec![]));
+            let to = int("to", DataType::FLOAT as i64);
+            graph.node.push(node("Cast", &[&integers], &name, vec![to]));
+            names.push(name);
+        }
+    }
+    (only_outputs(model, &names), names)
+}
+
 /// `model` returning `scores` and the pooled taps as `f32`, nothing else.
 ///
 /// Returns the names of the taps' outputs beside it.

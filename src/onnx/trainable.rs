@@ -5,9 +5,10 @@
 
 use std::collections::HashSet;
 
-use super::graph::{Constant, Graph};
+use super::graph::{Constant, Graph, attribute};
 use super::proto::onnx::NodeProto;
 use super::role::{Role, role_of_input};
+use super::shape::shape;
 use super::tensor::Tensor;
 
 /// A tensor of floating point that was trained: an initializer of the main graph or the value of a
@@ -49,14 +50,19 @@ pub(super) struct Reader<'a> {
     pub node: &'a NodeProto,
     /// The number of the input.
     pub slot: usize,
-    /// Whether an odd number of `Transpose` nodes lies between.
-    pub transposed: bool,
+    /// Whether what is read is another constant multiplied by this one: a scale or a mask of it.
+    pub factor: bool,
 }
 
 impl<'a> Reader<'a> {
     /// What the node writes.
     pub fn output(&self) -> &'a str {
         &self.node.output[0]
+    }
+
+    /// What the node reads there.
+    pub fn input(&self) -> &'a str {
+        &self.node.input[self.slot]
     }
 }
 
@@ -66,16 +72,16 @@ impl<'a> Reader<'a> {
 /// and tensors of two values and more that are added to, multiplied with or joined to activations.
 /// Of the latter those are left out that meet the input before any layer (a normalisation of the
 /// input, part of the graph), that hold infinities or look like a mask, and divisors that are whole
-/// numbers (the counts of an average pooling). Running statistics are listed with a role of their
-/// own, also where a file keeps one tensor for them and for something that is trained by gradient.
+/// numbers (the counts of an average pooling). Of a product of constants one factor is the weight;
+/// the others are masks of zeros and ones, which are left out, or multipliers. Running statistics
+/// are listed with a role of their own, also where a file keeps one tensor for them and for
+/// something that is trained by gradient.
 ///
 /// What is behind quantisation, integers and what only subgraphs read is not listed.
 pub fn trainable<'a>(graph: &Graph<'a>) -> Vec<Trainable<'a>> {
     let constants = graph.float_constants();
     let readers: Vec<Vec<Reader>> = constants.iter().map(|c| readers(graph, c.name)).collect();
-    let layers =
-        readers.iter().flatten().filter(|r| role_of_input(r.node.op_type(), r.slot).is_some());
-    let trained = behind(graph, layers.map(Reader::output).collect());
+    let trained = behind_layers(graph, readers.iter().flatten());
     let mut found = Vec::new();
     for (constant, readers) in constants.iter().zip(readers) {
         let roles: Vec<(Role, Reader)> = readers
@@ -92,12 +98,34 @@ pub fn trainable<'a>(graph: &Graph<'a>) -> Vec<Trainable<'a>> {
     found
 }
 
+/// The outputs of `Constant` nodes that hold lists of numbers (`value_floats`), not all equal, where
+/// weights belong. They were trained, but no new values can be written to them.
+pub fn lists<'a>(graph: &Graph<'a>) -> Vec<&'a str> {
+    let constants = graph.float_constants();
+    let all: Vec<Reader> = constants.iter().flat_map(|c| readers(graph, c.name)).collect();
+    let trained = behind_layers(graph, all.iter());
+    let weighs = |r: &Reader| {
+        let op = r.node.op_type();
+        let meets_layers = || r.node.input.iter().any(|n| trained.contains(n.as_str()));
+        role_of_input(op, r.slot).is_some()
+            || is_arithmetic(op) && graph.is_data(r.output()) && meets_layers()
+    };
+    let nodes = graph.order().iter().map(|&i| graph.node(i));
+    let learned = |n: &&NodeProto| {
+        let list = attribute(n, "value_floats").map_or(&[][..], |a| &a.floats);
+        n.op_type() == "Constant" && list.iter().any(|v| *v != list[0])
+    };
+    let found = nodes.filter(learned);
+    let outputs = found.filter_map(|n| n.output.first()).map(String::as_str);
+    outputs.filter(|name| readers(graph, name).iter().any(weighs)).collect()
+}
+
 /// All that read `name`, through nodes that rearrange it and through arithmetic among constants.
 fn readers<'a>(graph: &Graph<'a>, name: &'a str) -> Vec<Reader<'a>> {
     let mut found = Vec::new();
     let mut seen = HashSet::from([name]);
     let mut stack = vec![(name, false)];
-    while let Some((tensor, transposed)) = stack.pop() {
+    while let Some((tensor, factor)) = stack.pop() {
         let mut nodes: Vec<&NodeProto> = graph.consumers(tensor).collect();
         // A node that reads the tensor twice is listed twice.
         nodes.dedup_by(|a, b| std::ptr::eq(*a, *b));
@@ -107,9 +135,12 @@ fn readers<'a>(graph: &Graph<'a>, name: &'a str) -> Vec<Reader<'a>> {
                 let passes = rearranges(node.op_type()) && slot == 0
                     || is_arithmetic(node.op_type()) && !graph.is_data(output);
                 if !passes {
-                    found.push(Reader { node, slot, transposed });
+                    found.push(Reader { node, slot, factor });
                 } else if seen.insert(output) {
-                    stack.push((output, transposed != (node.op_type() == "Transpose")));
+                    stack.push((
+                        output,
+                        factor || multiplied(graph, node).is_some_and(|m| m != slot),
+                    ));
                 }
             }
         }
@@ -139,8 +170,45 @@ fn is_arithmetic(op: &str) -> bool {
     matches!(op, "Add" | "Sub" | "Mul" | "Div" | "Sum" | "Concat")
 }
 
-/// `tensors` and all that is made from them.
-fn behind<'a>(graph: &Graph<'a>, mut tensors: HashSet<&'a str>) -> HashSet<&'a str> {
+/// Which input of `node`, a product of constants, is multiplied by the other one: the larger, if it
+/// is no mask, or else the first. `None` where `node` is no product.
+pub(super) fn multiplied(graph: &Graph, node: &NodeProto) -> Option<usize> {
+    let weight = |slot: usize| {
+        let name = node.input.get(slot)?;
+        let masks = source(graph, name).is_some_and(|t| !t.is_float() || is_zeros_and_ones(t));
+        let len = shape(graph, name)
+            .map_or(0, |dims| dims.iter().fold(1, |n: i64, d| n.saturating_mul(*d)));
+        Some((!masks, len))
+    };
+    match node.op_type() {
+        "Mul" => Some(usize::from(weight(1)? > weight(0)?)),
+        "Div" => Some(0),
+        _ => None,
+    }
+}
+
+/// The constant that `name` is, or that was rearranged to it.
+pub(super) fn source<'a>(graph: &Graph<'a>, mut name: &'a str) -> Option<Tensor<'a>> {
+    loop {
+        if let Some(tensor) = graph.stored(name) {
+            return Some(tensor);
+        }
+        let node = graph.producer_node(name).filter(|n| rearranges(n.op_type()))?;
+        name = node.input.first()?;
+    }
+}
+
+fn is_zeros_and_ones(tensor: Tensor) -> bool {
+    tensor.floats().is_some_and(|values| values.iter().all(|&v| v == 0.0 || v == 1.0))
+}
+
+/// What the layers among `readers` write and all that is made from it.
+fn behind_layers<'a: 'r, 'r>(
+    graph: &Graph<'a>,
+    readers: impl Iterator<Item = &'r Reader<'a>>,
+) -> HashSet<&'a str> {
+    let layers = readers.filter(|r| role_of_input(r.node.op_type(), r.slot).is_some());
+    let mut tensors: HashSet<&str> = layers.map(Reader::output).collect();
     for &index in graph.order() {
         let node = graph.node(index);
         if node.input.iter().any(|n| tensors.contains(n.as_str())) {
@@ -152,6 +220,21 @@ fn behind<'a>(graph: &Graph<'a>, mut tensors: HashSet<&'a str>) -> HashSet<&'a s
 
 /// What `constant` is to `reader`; `None` where it was not trained. `trained` is what layers gave.
 fn role(
+    graph: &Graph,
+    trained: &HashSet<&str>,
+    constant: &Constant,
+    reader: &Reader,
+) -> Option<Role> {
+    let role = own_role(graph, trained, constant, reader)?;
+    match role {
+        _ if !reader.factor => Some(role),
+        Role::RunningMean | Role::RunningVariance => None,
+        _ => (!is_zeros_and_ones(constant.tensor)).then_some(Role::Multiplier),
+    }
+}
+
+/// What all that `reader` reads there is to it, whether `constant` is all of it or a factor.
+fn own_role(
     graph: &Graph,
     trained: &HashSet<&str>,
     constant: &Constant,
@@ -198,6 +281,8 @@ fn arithmetic_role(
     }
     match node.op_type() {
         "Concat" => Some(Role::Embedding),
+        // A layer scale may start as ones, and a dead one be all zeros.
+        "Mul" if is_zeros_and_ones(tensor) && values.iter().any(|&v| v != values[0]) => None,
         "Mul" => Some(multiplier(graph, node)),
         "Div" if reader.slot == 1 && values.iter().any(|v| v.fract() != 0.0) => {
             Some(Role::Multiplier)
@@ -240,7 +325,7 @@ fn is_normalised(graph: &Graph, tensor: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Network, constant};
+    use super::super::testing::{Network, constant, node};
     use super::*;
 
     fn found(network: Network) -> Vec<(String, Role)> {
@@ -420,6 +505,64 @@ mod tests {
             .op("DequantizeLinear", &["q", "step"], "r")
             .op("MatMul", &["h", "r"], "y");
         is(&found(network), &[("w", Role::Weight)]);
+    }
+
+    #[test]
+    fn of_a_product_of_constants_one_factor_is_the_weight() {
+        let network = Network::new()
+            .weight("pruned", &[4, 4])
+            .values("mask", &[4, 4], &[0.0, 1.0, 1.0, 1.0].repeat(4))
+            .weight("direction", &[4, 4])
+            .values("length", &[4, 1], &[0.5, 1.0, 1.5, 2.0])
+            .values("untouched", &[4, 4], &[1.0; 16])
+            .weight("last", &[4, 4])
+            .values("channels", &[4], &[1.0, 0.0, 1.0, 1.0])
+            .op("Mul", &["mask", "pruned"], "first")
+            .op("Identity", &["length"], "l")
+            .op("ReduceL2", &["direction"], "norm")
+            .op("Div", &["direction", "norm"], "unit")
+            .op("Mul", &["l", "unit"], "second")
+            .op("Mul", &["untouched", "last"], "third")
+            .op("MatMul", &["x", "first"], "a")
+            .op("MatMul", &["a", "second"], "b")
+            .op("Mul", &["b", "channels"], "c")
+            .op("MatMul", &["c", "third"], "y");
+        is(
+            &found(network),
+            &[
+                ("pruned", Role::Weight),
+                ("direction", Role::Weight),
+                ("length", Role::Multiplier),
+                ("last", Role::Weight),
+            ],
+        );
+    }
+
+    #[test]
+    fn lists_of_numbers_in_the_place_of_weights_are_found() {
+        let listed = |output: &str, values: &[f32]| {
+            let list = super::super::proto::onnx::AttributeProto {
+                name: Some("value_floats".into()),
+                floats: values.to_vec(),
+                ..Default::default()
+            };
+            NodeProto { attribute: vec![list], ..node("Constant", &[], output) }
+        };
+        let model = Network::new()
+            .weight("w", &[4, 4])
+            .weight("head", &[4, 2])
+            .node(listed("mean", &[0.5, 0.4, 0.3, 0.2]))
+            .node(listed("bias", &[0.1, 0.2, 0.3, 0.4]))
+            .node(listed("ones", &[1.0; 4]))
+            .node(listed("offset", &[0.1, -0.1]))
+            .node(listed("sizes", &[1.0, 2.0]))
+            .op("Sub", &["x", "mean"], "s")
+            .op("MatMul", &["s", "w"], "h")
+            .op("InstanceNormalization", &["h", "ones", "bias"], "i")
+            .op("Resize", &["i", "", "sizes"], "j")
+            .op("Gemm", &["j", "head", "offset"], "y")
+            .model();
+        assert_eq!(lists(&Graph::new(&model).expect("a graph")), ["bias", "offset"]);
     }
 
     #[test]

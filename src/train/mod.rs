@@ -31,7 +31,7 @@ pub use host::{Host, HostData};
 pub use loss::{Contrast, contrastive, cross_entropy};
 pub use node::Node;
 pub use ops::{OPERATORS, Operator, operators_page};
-pub use optimizer::{Optimizer, Schedule};
+pub use optimizer::{Decay, Optimizer, Schedule};
 pub use parity::{Deviation, parity, random_batch};
 pub use program::{Bound, Program};
 pub use tensor::Tensor;

@@ -1,6 +1,6 @@
 //! Gradient descent and its step sizes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::engine::Base;
 use super::kernels::Descent;
@@ -16,6 +16,15 @@ pub enum Optimizer {
     },
     /// Adam (Kingma and Ba 2015) with decay rates .9 and .999 and epsilon 1e-8.
     Adam,
+}
+
+/// Weight decay (Loshchilov and Hutter 2019).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decay {
+    /// What a step of size 1 takes off of a parameter, as a share of it.
+    pub rate: f64,
+    /// The parameters that it is for.
+    pub parameters: BTreeSet<String>,
 }
 
 /// The state of an optimizer: running averages of each parameter's gradient.
@@ -37,21 +46,21 @@ const SECOND_DECAY: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
 impl Optimizer {
-    /// Moves `parameters` against `gradients` by one step of size `rate`. `decay` times the
-    /// parameter is subtracted with it from every parameter of two and more dimensions
-    /// (Loshchilov and Hutter 2019).
+    /// Moves `parameters` against `gradients` by one step of size `rate`, with `decay` beside the
+    /// gradient.
     pub fn step<B: Base>(
         self,
         state: &mut State<B>,
         parameters: &mut BTreeMap<String, Tensor<B>>,
         gradients: BTreeMap<String, Tensor<B>>,
         rate: f64,
-        decay: f64,
+        decay: &Decay,
     ) {
         state.steps += 1;
         for (name, gradient) in gradients {
             let Some(parameter) = parameters.remove(&name) else { continue };
-            let kept = if parameter.rank() >= 2 { 1.0 - rate * decay } else { 1.0 };
+            let decays = decay.parameters.contains(&name);
+            let kept = if decays { 1.0 - rate * decay.rate } else { 1.0 };
             let moved = match self {
                 Self::Sgd { momentum } => {
                     let last = state.first.remove(&name);
@@ -160,7 +169,7 @@ mod tests {
         let (mut state, mut parameters) = (State::default(), tensor(&[1.0, -2.0]));
         for _ in 0..3 {
             let rule = Optimizer::Sgd { momentum: 0.9 };
-            rule.step(&mut state, &mut parameters, tensor(&[0.5, 1.0]), 0.1, 0.0);
+            rule.step(&mut state, &mut parameters, tensor(&[0.5, 1.0]), 0.1, &Decay::default());
         }
         let moved = 0.1 * (1.0 + 1.9 + 2.71);
         for (found, wanted) in values(&parameters).iter().zip([1.0 - 0.5 * moved, -2.0 - moved]) {
@@ -172,10 +181,25 @@ mod tests {
     #[test]
     fn adams_first_step_is_the_rate_against_the_sign() {
         let (mut state, mut parameters) = (State::default(), tensor(&[1.0, 1.0]));
-        Optimizer::Adam.step(&mut state, &mut parameters, tensor(&[1e-3, -40.0]), 0.01, 0.0);
+        let gradients = tensor(&[1e-3, -40.0]);
+        Optimizer::Adam.step(&mut state, &mut parameters, gradients, 0.01, &Decay::default());
         // g / (|g| + 1e-8): the epsilon takes 1e-5 of the smaller one's step.
         for (found, wanted) in values(&parameters).iter().zip([0.99, 1.01]) {
             assert!((found - wanted).abs() < 5e-7, "{found} {wanted}");
+        }
+    }
+
+    #[test]
+    fn decay_is_for_those_that_it_names_whatever_their_shape() {
+        for rule in [Optimizer::Adam, Optimizer::Sgd { momentum: 0.9 }] {
+            for (name, kept) in [("p", 1.0 - 0.1 * 0.5), ("another", 1.0)] {
+                let decay = Decay { rate: 0.5, parameters: [name.to_owned()].into() };
+                let (mut state, mut parameters) = (State::default(), tensor(&[2.0, -4.0]));
+                rule.step(&mut state, &mut parameters, tensor(&[0.0; 2]), 0.1, &decay);
+                for (found, start) in values(&parameters).iter().zip([2.0, -4.0]) {
+                    assert!((f64::from(*found) - start * kept).abs() < 1e-6, "{found} of {start}");
+                }
+            }
         }
     }
 

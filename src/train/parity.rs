@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::call::BatchNorm;
 use super::engine::Base;
+use super::node::MOST_ELEMENTS;
 use super::program::{Bound, Program};
 use super::value::Value;
 use crate::data::InputSpec;
@@ -22,11 +23,19 @@ pub struct Deviation {
     pub output: String,
     /// Its shape in the run.
     pub shape: Vec<usize>,
-    /// The largest absolute difference.
+    /// The largest absolute difference; infinite where one side is finite and the other not, or
+    /// of another sign.
     pub absolute: f64,
-    /// The same divided by the largest magnitude that ONNX Runtime gives.
+    /// The same divided by the largest magnitude that ONNX Runtime gives; that of a mask, [`BEYOND`]
+    /// times all others or more, counts for the mask alone.
     pub relative: f64,
+    /// How many values are infinite or no numbers in ONNX Runtime.
+    pub not_finite: usize,
 }
+
+/// A magnitude of this size and above, as many times larger than all that are smaller, is a mask's:
+/// -1e9 or so for what softmax shall not see. How exact the others are is not measured by it.
+const BEYOND: f64 = 1e4;
 
 /// Compares all outputs of `model` on one batch.
 ///
@@ -57,27 +66,46 @@ pub fn parity<B: Base>(
             return Err(Error::file(model.path(), problem, "please report it with the model"));
         }
         let ours = ours.into_host()?.to_floats();
-        let (mut absolute, mut largest) = (0.0f64, 0.0f64);
-        for (&a, &b) in ours.iter().zip(&theirs.values) {
-            // The same infinity or NaN on both sides is agreement.
-            if a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()) {
-                largest = largest.max(f64::from(b.abs()).min(f64::MAX));
-                continue;
-            }
-            let difference = (f64::from(a) - f64::from(b)).abs();
-            absolute = absolute.max(if difference.is_nan() { f64::INFINITY } else { difference });
-            largest = largest.max(f64::from(b.abs()));
-        }
-        let relative =
-            if absolute == 0.0 { 0.0 } else { absolute / largest.max(f64::MIN_POSITIVE) };
-        deviations.push(Deviation { output: name, shape: theirs.shape, absolute, relative });
+        deviations.push(deviation(name, theirs.shape, &ours, &theirs.values));
     }
     Ok(deviations)
+}
+
+fn deviation(output: String, shape: Vec<usize>, ours: &[f32], theirs: &[f32]) -> Deviation {
+    let pairs = || ours.iter().zip(theirs).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+    let usual = usual_magnitude(theirs);
+    let (mut absolute, mut relative) = (0.0f64, 0.0f64);
+    for (a, b) in pairs() {
+        // The same infinity or NaN on both sides is agreement.
+        if a == b || (a.is_nan() && b.is_nan()) {
+            continue;
+        }
+        let difference = (a - b).abs();
+        let difference = if difference.is_nan() { f64::INFINITY } else { difference };
+        absolute = absolute.max(difference);
+        let size = if b.is_finite() { usual.max(b.abs()) } else { usual };
+        relative = relative.max(difference / size.max(f64::MIN_POSITIVE));
+    }
+    let not_finite = pairs().filter(|(_, b)| !b.is_finite()).count();
+    Deviation { output, shape, absolute, relative, not_finite }
+}
+
+/// The largest finite magnitude of `values` that is no mask's, see [`BEYOND`].
+fn usual_magnitude(values: &[f32]) -> f64 {
+    let finite = values.iter().filter(|v| v.is_finite());
+    let mut sizes: Vec<f64> = finite.map(|v| f64::from(v.abs())).filter(|&v| v > 0.0).collect();
+    sizes.sort_unstable_by(f64::total_cmp);
+    let masks = |pair: &&[f64]| pair[1] >= BEYOND && pair[1] >= BEYOND * pair[0];
+    let largest = sizes.last().copied().unwrap_or(0.0);
+    sizes.windows(2).find(masks).map_or(largest, |pair| pair[0])
 }
 
 /// A batch of `samples` random samples: normal floats, integers within the tables they index, ones
 /// and zeros for masks. `sizes` gives the shapes of inputs by name; other open dimensions get
 /// `open`.
+///
+/// # Errors
+/// When an input would have more values than fit in memory.
 pub fn random_batch(
     model: &Model,
     inputs: &[InputSpec],
@@ -97,7 +125,15 @@ pub fn random_batch(
                 .map(|(axis, d)| d.unwrap_or(if axis == 0 { samples } else { open }))
                 .collect(),
         };
-        let count: usize = shape.iter().product();
+        let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        let Some(count) = count.filter(|&n| n <= MOST_ELEMENTS) else {
+            let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+            return Err(Error::input(
+                format!("the input \"{}\"", spec.name),
+                format!("the shape {} has more than {MOST_ELEMENTS} values", shape.join("x")),
+                "give a smaller one with --input NAME=SHAPE, or a smaller --batch-size",
+            ));
+        };
         let values = if integer(&spec.name) {
             let values = match table_rows(&graph, &spec.name) {
                 Some(rows) => (0..count).map(|_| rng.random_range(0..rows.max(1))).collect(),
@@ -156,4 +192,58 @@ fn table_rows(graph: &Graph, input: &str) -> Option<i64> {
         }
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(ours: &[f32], theirs: &[f32]) -> Deviation {
+        deviation("y".into(), vec![theirs.len()], ours, theirs)
+    }
+
+    #[test]
+    fn deviations_are_relative_to_the_largest_value() {
+        let d = found(&[1.0, 2.5, -4.0], &[1.0, 2.0, -4.0]);
+        assert_eq!((d.absolute, d.relative, d.not_finite), (0.5, 0.125, 0));
+    }
+
+    #[test]
+    fn what_is_not_finite_hides_nothing() {
+        let (inf, nan) = (f32::INFINITY, f32::NAN);
+        let d = found(&[-inf, nan, 1.5], &[-inf, nan, 1.0]);
+        assert_eq!((d.relative, d.not_finite), (0.5, 2));
+        // Another place, another sign, another kind.
+        for ours in [[1.0, inf], [-inf, 1.0], [nan, 1.0]] {
+            assert_eq!(found(&ours, &[inf, 1.0]).relative, f64::INFINITY, "{ours:?}");
+        }
+        assert_eq!(found(&[inf], &[1.0]).relative, f64::INFINITY);
+        assert_eq!(found(&[nan], &[0.0]).relative, f64::INFINITY);
+    }
+
+    #[test]
+    fn a_mask_is_no_measure_of_the_others() {
+        // f32 has a step of 64 at 1e9: the mask itself agrees.
+        let d = found(&[-1e9 + 64.0, 0.5, 0.0, 2.0], &[-1e9, 0.0, 0.0, 2.0]);
+        assert_eq!((d.absolute, d.relative), (64.0, 0.25));
+        // Large and small values alone make no mask: 1e-9 is what softmax leaves.
+        let d = found(&[1e-3, 1.0], &[1e-9, 1.0]);
+        assert!((d.relative - 1e-3).abs() < 1e-6, "{d:?}");
+        let d = found(&[5.5e3, 1.0], &[5e3, 1.0]);
+        assert_eq!(d.relative, 0.1);
+    }
+
+    #[test]
+    fn shapes_that_no_memory_holds_are_refused() {
+        let model =
+            Model::open(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/conv-original.onnx"));
+        let model = model.expect("a model");
+        let input = InputSpec { name: "input".into(), dims: vec![None; 2] };
+        for shape in [vec![1 << 32, 1 << 32], vec![99_999_999_999, 256]] {
+            let sizes = HashMap::from([("input".to_owned(), shape)]);
+            let batch = random_batch(&model, &[input.clone()], |_| false, &sizes, 1, 1, 0);
+            let error = batch.map(drop).expect_err("too large").to_string();
+            assert!(error.contains("input") && error.contains("values"), "{error}");
+        }
+    }
 }

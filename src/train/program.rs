@@ -97,6 +97,16 @@ impl Program {
         self.constants.get(name)
     }
 
+    /// Whether a node reads the tensor `name`.
+    pub fn reads(&self, name: &str) -> bool {
+        self.nodes.iter().any(|node| node.inputs.iter().any(|input| input == name))
+    }
+
+    /// Whether a node is of the operator `op`.
+    pub fn has(&self, op: &str) -> bool {
+        self.nodes.iter().any(|node| node.op == op)
+    }
+
     /// The initializer behind `name`, looking through `Identity` nodes.
     pub fn initializer<'a>(&'a self, mut name: &'a str) -> Option<&'a str> {
         while !self.constants.contains_key(name) {

@@ -9,7 +9,7 @@ use super::call::{BatchNorm, Statistics};
 use super::engine::{Base, Engine};
 use super::gradients::gradients_of;
 use super::host::{Host, HostData};
-use super::optimizer::{Optimizer, State, clip};
+use super::optimizer::{Decay, Optimizer, State, clip};
 use super::program::{Bound, Program};
 use super::tensor::Tensor;
 use super::value::Value;
@@ -28,7 +28,7 @@ pub struct Trainer<'a, B: Base> {
     /// The longest gradient that a step follows.
     pub clip: f64,
     /// Weight decay.
-    pub decay: f64,
+    pub decay: Decay,
 }
 
 impl<'a, B: Base> Trainer<'a, B> {
@@ -61,7 +61,7 @@ impl<'a, B: Base> Trainer<'a, B> {
             optimizer,
             batch_norm: BatchNorm::Frozen,
             clip: f64::INFINITY,
-            decay: 0.0,
+            decay: Decay::default(),
         })
     }
 
@@ -121,12 +121,12 @@ impl<'a, B: Base> Trainer<'a, B> {
     /// `batch`. Returns the loss.
     ///
     /// # Errors
-    /// When a loss or a gradient is not finite: training has diverged.
+    /// Those of `loss`; when a loss or a gradient is not finite: training has diverged.
     pub fn step(
         &mut self,
         batch: Vec<Batch>,
         rate: f64,
-        loss: impl FnOnce(Vec<Tensor<Autodiff<B>>>) -> Tensor<Autodiff<B>>,
+        loss: impl FnOnce(Vec<Tensor<Autodiff<B>>>) -> Result<Tensor<Autodiff<B>>>,
     ) -> Result<f64> {
         let parameters: BTreeMap<String, Tensor<Autodiff<B>>> = self
             .parameters
@@ -143,7 +143,7 @@ impl<'a, B: Base> Trainer<'a, B> {
         let (outputs, statistics) =
             self.bound.run(self.feed(batch), &parameters, self.batch_norm)?;
         let device = self.device().clone();
-        let loss = loss(outputs.into_iter().map(|v| v.into_tensor(&device)).collect());
+        let loss = loss(outputs.into_iter().map(|v| v.into_tensor(&device)).collect())?;
         let value = f64::from(loss.clone().into_inner().into_values()?[0]);
         let mut gradients = gradients_of(loss, &parameters);
         gradients.retain(|name, _| self.trained.contains(name));
@@ -156,7 +156,7 @@ impl<'a, B: Base> Trainer<'a, B> {
                 "lower the learning rate (--learning-rate); nothing was written",
             ));
         }
-        self.optimizer.step(&mut self.state, &mut self.parameters, gradients, rate, self.decay);
+        self.optimizer.step(&mut self.state, &mut self.parameters, gradients, rate, &self.decay);
         self.keep_running(statistics);
         Ok(value)
     }

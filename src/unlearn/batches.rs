@@ -20,9 +20,10 @@ impl Cycle {
     }
 
     /// The next `count` rows. A batch never holds a row twice: where fewer rows are left before
-    /// the next shuffle, the batch is smaller, unless `full` is asked for.
-    pub fn take(&mut self, count: usize, full: bool) -> Vec<usize> {
-        if self.next >= self.rows.len() || (full && self.next + count > self.rows.len()) {
+    /// the next shuffle, the batch is smaller, or left out where it would hold fewer than `least`.
+    pub fn take(&mut self, count: usize, least: usize) -> Vec<usize> {
+        let left = self.rows.len() - self.next;
+        if left == 0 || left < least.min(count) {
             self.rows.shuffle(&mut self.rng);
             self.next = 0;
         }
@@ -30,5 +31,23 @@ impl Cycle {
         let batch = self.rows[self.next..end].to_vec();
         self.next = end;
         batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_below_the_least_is_left_out() {
+        let rows: Vec<usize> = (0..10).collect();
+        let sizes = |least: usize| {
+            let mut cycle = Cycle::new(&rows, 0, 0);
+            [(); 6].map(|()| cycle.take(4, least).len())
+        };
+        assert_eq!(sizes(1), [4, 4, 2, 4, 4, 2]);
+        assert_eq!(sizes(2), [4, 4, 2, 4, 4, 2]);
+        assert_eq!(sizes(3), [4; 6]);
+        assert_eq!(Cycle::new(&rows[..3], 0, 0).take(4, 4).len(), 3);
     }
 }

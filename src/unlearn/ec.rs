@@ -11,11 +11,11 @@ use super::base::{Base, Scored};
 use super::batches::Cycle;
 use super::settings::{Auxiliaries, Method, Unlearning};
 use super::task::Task;
-use super::{AfterEpoch, Parameters, Progress, go_on};
-use crate::onnx::{Role, Supervision};
+use super::{AfterEpoch, Parameters, Progress, decayed, go_on, steps};
+use crate::onnx::{Role, Supervision, only_outputs};
 use crate::train::{
-    self, BackendDevice, Contrast, Optimizer, Program, Schedule, Tensor, Trainer, contrastive,
-    cross_entropy,
+    self, BackendDevice, Contrast, Decay, Optimizer, Program, Schedule, Tensor, Trainer,
+    contrastive, cross_entropy,
 };
 use crate::{Error, Result};
 
@@ -33,12 +33,8 @@ pub fn unlearn<B: train::Base>(
     progress: &dyn Progress,
     after_epoch: AfterEpoch,
 ) -> Result<Parameters> {
-    let own: Vec<String> = task
-        .trainable()?
-        .into_iter()
-        .filter(|(_, role)| !matches!(role, Role::RunningMean | Role::RunningVariance))
-        .map(|(name, _)| name)
-        .collect();
+    settings.check()?;
+    let mut parameters = task.trainable()?;
     let sizes = batch_sizes(task, settings)?;
     let scores = task.logits()?;
     let (model, points) = match &settings.method {
@@ -50,10 +46,14 @@ pub fn unlearn<B: train::Base>(
                 scores: scores.clone(),
                 parameters: Vec::new(),
             };
-            (crate::onnx::with_outputs(task.model.clone(), &[scores]), vec![head])
+            (only_outputs(task.model.clone(), &[scores]), vec![head])
         }
     };
     let program = Program::new(&model)?;
+    // What lies on no way to a loss stays as it is.
+    let running = |role| matches!(role, Role::RunningMean | Role::RunningVariance);
+    parameters.retain(|(name, role)| !running(*role) && program.reads(name));
+    let own: Vec<String> = parameters.iter().map(|(name, _)| name.clone()).collect();
     let added: Vec<String> = points.iter().flat_map(|p| p.parameters.clone()).collect();
     let all: Vec<String> = own.iter().chain(&added).cloned().collect();
     let outputs: Vec<String> =
@@ -70,7 +70,11 @@ pub fn unlearn<B: train::Base>(
         }
     }
     trainer.clip = settings.clip;
-    trainer.decay = settings.decay;
+    let is_matrix =
+        |name: &&String| program.constant(name).is_some_and(|weight| weight.shape.len() >= 2);
+    let mut weights = decayed(&parameters);
+    weights.extend(added.iter().filter(is_matrix).cloned());
+    trainer.decay = Decay { rate: settings.decay, parameters: weights };
     let course = Course { task, settings, points: points.len(), sizes, own: &own };
     course.run(&mut trainer, progress, after_epoch)?;
     values(&trainer, &own)
@@ -115,18 +119,24 @@ fn pretrain<B: train::Base>(
     let labels = task.labels()?;
     let size = forget + retain;
     let fixed = task.fixed_batch().is_some();
+    let least = if fixed { size } else { 1 };
     let mut cycle = Cycle::new(&rows, task.seed, 0);
     let per_epoch = rows.len().div_ceil(size);
-    let schedule = Schedule { rate: PRETRAINING_RATE, warm_up: 0, steps: epochs * per_epoch };
+    let steps = steps(epochs, per_epoch)?;
+    let schedule = Schedule { rate: PRETRAINING_RATE, warm_up: 0, steps };
     progress.begin("auxiliary modules", schedule.steps);
     for step in 0..schedule.steps {
         go_on(progress)?;
-        let rows = fill(cycle.take(size, fixed), size, fixed);
+        let rows = fill(cycle.take(size, least), size, fixed);
         let labels: Vec<usize> = rows.iter().map(|&r| labels[r]).collect();
         let loss = trainer.step(task.batch(&rows)?, schedule.at(step), |outputs| {
             let auxiliary = outputs.chunks(2).zip(points).filter(|(_, p)| !p.parameters.is_empty());
-            let losses = auxiliary.map(|(pair, _)| cross_entropy(pair[1].clone(), &labels));
-            losses.reduce(Tensor::plus).expect("there is an auxiliary module")
+            let losses: Vec<Tensor<_>> = auxiliary
+                .map(|(pair, _)| super::rows(pair[1].clone(), labels.len(), None))
+                .map(|scores| Ok(cross_entropy(scores?, &labels)))
+                .collect::<Result<_>>()?;
+            let total = losses.into_iter().reduce(Tensor::plus);
+            total.ok_or_else(|| Error::internal("no auxiliary module"))
         })?;
         progress.step(&[("cross-entropy", loss / (points.len() - 1) as f64)]);
     }
@@ -175,27 +185,29 @@ impl Course<'_> {
         classes.dedup();
 
         let per_epoch = fit.retain.rows.len().div_ceil(retain);
-        let steps = settings.epochs * per_epoch;
+        let steps = steps(settings.epochs, per_epoch)?;
+        let (least_f, least_r) = if fixed { (forget, retain) } else { (1, 1) };
         let schedule =
             Schedule { rate: settings.learning_rate, warm_up: per_epoch.min(steps / 10), steps };
         progress.begin("unlearning", steps);
         for step in 0..steps {
             go_on(progress)?;
-            let mut rows = fill(forget_rows.take(forget, fixed), forget, fixed);
+            let mut rows = fill(forget_rows.take(forget, least_f), forget, fixed);
             let count = rows.len();
-            rows.extend(fill(retain_rows.take(retain, fixed), retain, fixed));
+            rows.extend(fill(retain_rows.take(retain, least_r), retain, fixed));
             let labels: Vec<usize> = rows.iter().map(|&r| labels[r]).collect();
             let (forget_labels, retain_labels) = labels.split_at(count);
             let parts = Cell::new([0.0; 3]);
             let total = trainer.step(task.batch(&rows)?, schedule.at(step), |outputs| {
-                let split = |tensor: &Tensor<Autodiff<B>>| {
-                    let rows = tensor.shape()[0];
-                    let flat = tensor.clone().reshape(&[rows, tensor.len() / rows]);
-                    (flat.clone().narrow(0, 0, count), flat.narrow(0, count, rows))
+                let split = |tensor: &Tensor<Autodiff<B>>, width: Option<usize>| {
+                    let all = super::rows(tensor.clone(), labels.len(), width)?;
+                    let forget = all.clone().narrow(0, 0, count);
+                    Ok::<_, Error>((forget, all.narrow(0, count, labels.len())))
                 };
+                let score_width = Some(task.head.classes());
                 let mut losses = Vec::new();
                 let mut parts_now = [0.0; 3];
-                let (scores_f, scores_r) = split(&outputs[2 * points - 1]);
+                let (scores_f, scores_r) = split(&outputs[2 * points - 1], score_width)?;
                 let scored =
                     Scored { forget: scores_f, forget_labels, retain: scores_r, retain_labels };
                 if let Some(base) = settings.base.loss(scored, &classes, &mut rng) {
@@ -212,9 +224,9 @@ impl Course<'_> {
                     for (index, pair) in outputs.chunks(2).enumerate() {
                         // Weights grow with depth and sum to one.
                         let weight = 2.0 * (index + 1) as f64 / (points * (points + 1)) as f64;
-                        let (features_f, features_r) = split(&pair[0]);
+                        let (features_f, features_r) = split(&pair[0], None)?;
                         let push = contrastive(features_f, forget_labels, features_r, contrast);
-                        let keep = cross_entropy(split(&pair[1]).1, retain_labels);
+                        let keep = cross_entropy(split(&pair[1], score_width)?.1, retain_labels);
                         parts_now[1] += weight * number(&push);
                         parts_now[2] += weight * number(&keep);
                         losses.push(push.mul_scalar(weight * ec.contrast));
@@ -222,7 +234,8 @@ impl Course<'_> {
                     }
                 }
                 parts.set(parts_now);
-                losses.into_iter().reduce(Tensor::plus).expect("a method has a loss")
+                let total = losses.into_iter().reduce(Tensor::plus);
+                total.ok_or_else(|| Error::internal("a method without a loss"))
             })?;
             let [base, contrast, supervision] = parts.get();
             let named = match (&settings.method, settings.base) {

@@ -48,6 +48,7 @@ pub fn remediate(
     observer: &dyn Observer,
     progress: &dyn Progress,
 ) -> Result<Remedied> {
+    remediation.unlearning.check()?;
     check_device(remediation.request.runtime.device)?;
     let before = compare(&remediation.request, observer)?;
     repair(remediation, before, observer, progress)
@@ -63,6 +64,7 @@ pub fn repair(
     observer: &dyn Observer,
     progress: &dyn Progress,
 ) -> Result<Remedied> {
+    remediation.unlearning.check()?;
     let request = &remediation.request;
     let Some(samples) = request.samples.clone() else {
         return Err(Error::input(

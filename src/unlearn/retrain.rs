@@ -6,22 +6,30 @@ use rand_chacha::ChaCha8Rng;
 use super::augment::Shift;
 use super::batches::Cycle;
 use super::task::Task;
-use super::{AfterEpoch, Parameters, Progress, go_on};
-use crate::onnx::{Graph, Role, fold, fresh, with_batch_norm};
+use super::{AfterEpoch, Parameters, Progress, decayed, go_on, steps};
+use crate::onnx::{
+    Graph, Model, Normalized, Role, fold, fresh, lists, only_outputs, unnormalized, with_batch_norm,
+};
 use crate::train::{
-    self, BackendDevice, OnDevice, Optimizer, Program, Schedule, Trainer, cross_entropy,
+    self, BackendDevice, Decay, OnDevice, Optimizer, Program, Schedule, Trainer, cross_entropy,
 };
 use crate::{Error, Result};
 
 /// Whether the network is trained with batch normalisation that its file no longer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Normalization {
-    /// Behind every convolution with a bias, where the file has no normalisation: exporters fold it
-    /// away. It is folded back at the end.
+    /// Behind every convolution with a bias that gives maps, where the file has no normalisation:
+    /// exporters fold it away. It is folded back at the end. Behind none where a step has fewer
+    /// than [`LEAST`] samples.
     Folded,
     /// As the file has it.
     AsExported,
 }
+
+/// The fewest samples whose mean and variance of a channel stand for those of all: the error of
+/// networks with batch normalisation rises steeply below (Wu and He 2018, Group Normalization, figure
+/// 1). Many places of a map don't make up for it: they are alike within a sample.
+pub const LEAST: usize = 8;
 
 /// How a reference is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,62 +68,70 @@ pub fn retrain<B: train::Base>(
     after_epoch: AfterEpoch,
 ) -> Result<Parameters> {
     let trainable = task.trainable()?;
-    let running = |role| matches!(role, Role::RunningMean | Role::RunningVariance);
+    let start = fresh_values(task)?;
+    let retained = &task.splits.fit.retain.rows;
+    let labels = task.labels()?;
+    let size = step_size(task, recipe)?;
+    let samples = size.min(retained.len());
     let scores = task.logits()?;
-    let (model, added) = match recipe.normalization {
-        Normalization::Folded => with_batch_norm(task.model.clone()),
-        Normalization::AsExported => (task.model.clone(), Vec::new()),
-    };
-    let model = crate::onnx::with_outputs(model, std::slice::from_ref(&scores));
+    let (model, added) = network(task, recipe, &scores, samples)?;
     let program = Program::new(&model)?;
-    let mut names: Vec<String> = trainable.iter().map(|(name, _)| name.clone()).collect();
+    let learns_statistics = recipe.train_batch_norm && program.has("BatchNormalization");
+    if learns_statistics && samples == 1 {
+        return Err(Error::file(
+            task.model.path(),
+            "it has batch normalisation, and a step of 1 sample has no variance to learn",
+            "give a larger --batch-size, export it with a dynamic batch dimension, or use \
+             --batch-norm frozen",
+        ));
+    }
+    // What lies on no way to the scores can't be learned; it stays fresh.
+    let own: Vec<(String, Role)> =
+        trainable.into_iter().filter(|(name, _)| program.reads(name)).collect();
+    let mut names: Vec<String> = own.iter().map(|(name, _)| name.clone()).collect();
     names.extend(added.iter().flat_map(|n| n.parts.clone()));
-    let moved = trainable.into_iter().filter(|(_, role)| !running(*role));
-    let mut moved: Vec<String> = moved.map(|(name, _)| name).collect();
+    let running = |role| matches!(role, Role::RunningMean | Role::RunningVariance);
+    let moved = own.iter().filter(|(_, role)| !running(*role));
+    let mut moved: Vec<String> = moved.map(|(name, _)| name.clone()).collect();
     moved.extend(added.iter().flat_map(|n| n.trained().to_vec()));
     let mut trainer = Trainer::<B>::new(&program, &[scores], &names, device, recipe.optimizer)?;
-    trainer.set_values(&fresh(&Graph::new(&task.model)?, task.seed)?);
+    trainer.set_values(&start);
     trainer.train_only(&moved, recipe.optimizer);
     trainer.clip = recipe.clip;
-    trainer.decay = recipe.decay;
-    if recipe.train_batch_norm {
+    trainer.decay = Decay { rate: recipe.decay, parameters: decayed(&own) };
+    if learns_statistics {
         trainer.train_batch_norm();
     }
     let folded = |trainer: &Trainer<B>| {
-        let mut values = trainer.values()?;
-        fold(&mut values, &added);
+        let mut values = start.clone();
+        values.extend(trainer.values()?);
+        fold(&mut values, &added)?;
         Ok(values)
     };
 
-    let rows = &task.splits.fit.retain.rows;
-    let labels = task.labels()?;
-    let size = task.fixed_batch().unwrap_or(recipe.batch);
-    if task.fixed_batch().is_some_and(|fixed| fixed > rows.len()) {
-        return Err(Error::file(
-            task.model.path(),
-            format!("it fixes a batch of {size}, there are {} retain samples", rows.len()),
-            "export the model with a dynamic batch dimension",
-        ));
-    }
-    let fixed = task.fixed_batch().is_some();
-    let mut cycle = Cycle::new(rows, task.seed, 0);
+    let least = match task.fixed_batch() {
+        Some(size) => size,
+        None if learns_statistics => LEAST.min(samples),
+        None => 1,
+    };
+    let mut cycle = Cycle::new(retained, task.seed, 0);
     let mut rng = ChaCha8Rng::seed_from_u64(task.seed);
     rng.set_stream(1);
-    let per_epoch = if fixed { rows.len() / size } else { rows.len().div_ceil(size) };
-    let steps = recipe.epochs * per_epoch;
+    let per_epoch = retained.len() / size + usize::from(retained.len() % size >= least);
+    let steps = steps(recipe.epochs, per_epoch)?;
     let warm_up = (steps as f64 * recipe.warm_up) as usize;
     let schedule = Schedule { rate: recipe.learning_rate, warm_up, steps };
     progress.begin("retraining", steps);
     for step in 0..steps {
         go_on(progress)?;
-        let rows = cycle.take(size, fixed);
+        let rows = cycle.take(size, least);
         let labels: Vec<usize> = rows.iter().map(|&r| labels[r]).collect();
         let mut batch = task.batch(&rows)?;
         recipe.shift.apply(&mut batch, &mut rng);
         let loss = trainer.step(batch, schedule.at(step), |outputs| {
             let scores = outputs.into_iter().next().expect("one output was asked for");
-            let (rows, values) = (scores.shape()[0], scores.len());
-            cross_entropy(scores.reshape(&[rows, values / rows]), &labels)
+            let scores = super::rows(scores, labels.len(), Some(task.head.classes()))?;
+            Ok(cross_entropy(scores, &labels))
         })?;
         progress.step(&[("cross-entropy", loss)]);
         if (step + 1) % per_epoch == 0 && after_epoch((step + 1) / per_epoch, &|| folded(&trainer))?
@@ -125,6 +141,53 @@ pub fn retrain<B: train::Base>(
     }
     progress.end();
     folded(&trainer)
+}
+
+/// Samples a step.
+fn step_size(task: &Task, recipe: &Recipe) -> Result<usize> {
+    let retained = task.splits.fit.retain.rows.len();
+    match task.fixed_batch() {
+        Some(size) if size > retained => Err(Error::file(
+            task.model.path(),
+            format!("it fixes a batch of {size}, there are {retained} retain samples"),
+            "export the model with a dynamic batch dimension",
+        )),
+        Some(size) => Ok(size),
+        None => Ok(recipe.batch.max(1)),
+    }
+}
+
+/// What is trained in steps of `samples`: the way to `scores`, and the normalisations put into it.
+fn network(
+    task: &Task,
+    recipe: &Recipe,
+    scores: &String,
+    samples: usize,
+) -> Result<(Model, Vec<Normalized>)> {
+    let model = only_outputs(task.model.clone(), std::slice::from_ref(scores));
+    match recipe.normalization {
+        Normalization::Folded if samples >= LEAST => {
+            let places = task.maps(unnormalized(&model))?;
+            Ok(with_batch_norm(model, &places))
+        }
+        _ => Ok((model, Vec::new())),
+    }
+}
+
+/// New values for all that was trained.
+fn fresh_values(task: &Task) -> Result<Parameters> {
+    let graph = Graph::new(&task.model)?;
+    if let Some(name) = lists(&graph).first() {
+        return Err(Error::file(
+            task.model.path(),
+            format!(
+                "the constant \"{name}\" lists its values (value_floats), which can't be trained \
+                 anew: the reference would keep what they learned of the forget samples"
+            ),
+            "export the model with its weights as initializers or as tensors",
+        ));
+    }
+    fresh(&graph, task.seed)
 }
 
 /// A retraining, on whichever device.

@@ -2,6 +2,7 @@
 
 use super::base::Base;
 use crate::onnx::Selection;
+use crate::{Error, Result};
 
 /// What is done beside the base method.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +68,30 @@ pub struct Unlearning {
     pub retain_batch: usize,
     /// Forget samples a step.
     pub forget_batch: usize,
+}
+
+impl Unlearning {
+    /// Checks that there is something to follow, and samples to follow it on.
+    ///
+    /// # Errors
+    /// When neither the method nor the base has a loss, or a step no forget or no retain samples.
+    pub fn check(&self) -> Result<()> {
+        if self.method == Method::BaseOnly && self.base == Base::None {
+            return Err(Error::input(
+                "--base none",
+                "there is no loss to follow: --method none leaves the base alone",
+                "give --base finetune, random-label or neg-grad, or --method ec",
+            ));
+        }
+        if self.retain_batch == 0 || self.forget_batch == 0 {
+            return Err(Error::input(
+                "the batch of a step",
+                format!("{} retain and {} forget samples", self.retain_batch, self.forget_batch),
+                "give at least one of each (--batch-size, --forget-batch-size)",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Audits come after every so many epochs.

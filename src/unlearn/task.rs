@@ -6,11 +6,14 @@ use crate::activations::{Source, batch_size, find_taps};
 use crate::compare::Samples;
 use crate::data::{Data, InputSpec, Splits};
 use crate::onnx::{
-    Graph, Head, Model, Point, Role, Selection, Supervision, choose_layers, logits, trainable,
-    with_supervision,
+    Graph, Head, Model, Point, Role, Selection, Supervision, choose_layers, logits, only_outputs,
+    trainable, with_shapes, with_supervision,
 };
-use crate::runtime::{Batch, Runtime, RuntimeOptions};
+use crate::runtime::{Batch, Output, Runtime, RuntimeOptions};
 use crate::{Error, Result};
+
+/// Samples in a look at shapes: a number that no other dimension is likely to have.
+const TRIAL: usize = 3;
 
 /// A model to train and the samples to train it on.
 #[derive(Clone, Debug)]
@@ -44,7 +47,8 @@ impl Task {
     /// Opens model and samples.
     ///
     /// # Errors
-    /// When either can't be used, the samples don't fit the model, or no trainable head is found.
+    /// When either can't be used, the samples don't fit the model, no trainable head is found, or the
+    /// model does not return one row of scores a sample.
     pub fn open(path: &Path, request: &TaskRequest) -> Result<Self> {
         let model = Model::open(path)?;
         let graph = Graph::new(&model)?;
@@ -62,7 +66,7 @@ impl Task {
         // Asked for a size that no model fixes, it answers with what is fixed.
         let fixed = batch_size(&session, usize::MAX)?;
         let fixed_batch = (fixed != usize::MAX).then_some(fixed);
-        Ok(Self {
+        let task = Self {
             head,
             splits,
             seed: request.seed,
@@ -72,7 +76,55 @@ impl Task {
             fixed_batch,
             runtime,
             model,
-        })
+        };
+        task.check_scores()?;
+        Ok(task)
+    }
+
+    /// Runs a few samples: every loss needs one row of scores a sample.
+    fn check_scores(&self) -> Result<()> {
+        let scores = self.logits()?;
+        let model = only_outputs(self.model.clone(), std::slice::from_ref(&scores));
+        let (samples, classes) = (self.fixed_batch.unwrap_or(TRIAL), self.head.classes());
+        for output in self.trial(model, std::slice::from_ref(&scores))? {
+            let fits = output.shape.first() == Some(&samples)
+                && output.shape.iter().product::<usize>() == samples * classes;
+            if !fits {
+                return Err(Error::file(
+                    self.model.path(),
+                    format!(
+                        "the scores \"{scores}\" have shape {:?} for {samples} samples and \
+                         {classes} classes",
+                        output.shape
+                    ),
+                    "training needs one row of scores a sample; export the model with a batch \
+                     dimension, without operators that mix samples",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What `model`, this task's with other outputs, returns as `names` for a few training samples.
+    fn trial(&self, model: Model, names: &[String]) -> Result<Vec<Output>> {
+        let rows = self.splits.fit.retain.rows.iter().copied().cycle();
+        let rows: Vec<usize> = rows.take(self.fixed_batch.unwrap_or(TRIAL)).collect();
+        self.runtime.plain_session(model)?.run(self.batch(&rows)?, names)
+    }
+
+    /// Those of `tensors` that are maps, of more than one place a sample and channel.
+    ///
+    /// # Errors
+    /// When the runtime refuses the model.
+    pub fn maps(&self, tensors: Vec<String>) -> Result<Vec<String>> {
+        if tensors.is_empty() {
+            return Ok(tensors);
+        }
+        let (model, names) = with_shapes(self.model.clone(), &tensors);
+        let shapes = self.trial(model, &names)?;
+        let places = |shape: &Output| shape.values.iter().skip(2).product::<f32>();
+        let found = tensors.into_iter().zip(shapes).filter(|(_, shape)| places(shape) > 1.0);
+        Ok(found.map(|(tensor, _)| tensor).collect())
     }
 
     /// The batch size that the model's file fixes.
