@@ -198,6 +198,62 @@ fn unreadable_images_are_left_out_on_request() {
     assert_eq!(skipped.len(), 2);
 }
 
+/// Class 3 by its folder is class 3 by its rows, whatever was left out before and among them.
+#[test]
+fn what_is_left_out_does_not_move_the_forgotten_rows() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let images = dir.path().join("images");
+    folder(&images, 2);
+    // Numbered first of all, and first of class 3.
+    put(&images, "train/0/-.png", b"hello");
+    put(&images, "train/3/-.png", b"hello");
+    let count = |class: &str| {
+        std::fs::read_dir(images.join("train").join(class)).expect("a class").count()
+    };
+    let before: usize = ["0", "1", "2"].into_iter().map(count).sum();
+    let rows: String = (before..before + count("3")).map(|row| format!("{row}\n")).collect();
+    let rows = path(&put(dir.path(), "rows.txt", rows.as_bytes()));
+    let report = |option: &str, value: &str| -> Report {
+        let work = tempfile::tempdir().expect("a folder");
+        let [original, unlearned] = ["conv-original", "conv-head-flip"].map(|m| path(&model(m)));
+        let json = path(&work.path().join("report.json"));
+        let arguments = ["compare", &original, &unlearned, "--data", &path(&images), option, value];
+        let output = audit(work.path())
+            .args(arguments)
+            .args(["--skip-unreadable", "--json", &json])
+            .output()
+            .expect("run");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{stderr}");
+        serde_json::from_slice(&std::fs::read(&json).expect("a report")).expect("a report")
+    };
+    let by_rows = report("--forget-indices", &rows);
+    let by_folder = report("--forget-folder", &path(&images.join("train/3")));
+    let note = format!("1 of the {} samples to be forgotten", count("3"));
+    assert!(by_rows.notes.iter().any(|n| n.starts_with(&note)), "{:?}", by_rows.notes);
+    assert_eq!(by_rows.outputs, by_folder.outputs);
+    let [a, b] = [by_rows, by_folder].map(|report| report.data.expect("data").split_sha256);
+    assert_eq!(a, b);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_nowhere_count_where_they_are_images() {
+    let dir = tempfile::tempdir().expect("a folder");
+    folder(dir.path(), 4);
+    let link = |name: &str| {
+        std::os::unix::fs::symlink("nowhere", dir.path().join(name)).expect("a link");
+    };
+    link("train/3/notes.txt");
+    let (code, stderr) = outcome(dir.path(), &[]);
+    assert!(matches!(code, Some(0 | 1)), "{stderr}");
+    link("train/3/gone.png");
+    let (code, stderr) = outcome(dir.path(), &[]);
+    assert!(code == Some(2) && stderr.contains("gone.png: a link that leads nowhere"), "{stderr}");
+    let (code, stderr) = outcome(dir.path(), &["--skip-unreadable"]);
+    assert!(matches!(code, Some(0 | 1)), "{stderr}");
+}
+
 #[test]
 fn folders_that_hold_no_samples() {
     let dir = tempfile::tempdir().expect("a folder");

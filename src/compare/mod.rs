@@ -176,6 +176,7 @@ fn measure_all(
         ));
     }
     let forget = samples.forget.resolve(&data)?;
+    report.notes.extend(forget.note());
     let splits = Splits::resolve(&data, &forget, request.seed)?;
     let source = Source { data: &data, preprocess: &samples.options.preprocess };
     let plan = plan(&runtime, subjects, &request.selection, &source)?;

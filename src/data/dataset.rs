@@ -172,20 +172,33 @@ impl Dataset {
         }
     }
 
-    /// Looks at all images as `options` say and drops the unreadable ones. Returns the rows that
-    /// are left, and what was dropped.
     /// The encoded images of a set of such.
-    pub(crate) fn encoded(&self) -> Option<&dyn Encoded> {
+    pub(crate) fn images(&self) -> Option<&Images> {
         match &self.samples {
             Samples::Images(images) => Some(images),
             Samples::Arrays(_) => None,
         }
     }
 
-    fn inspect(&mut self, options: &LoadOptions) -> Result<(Vec<usize>, Vec<Skipped>)> {
-        let Samples::Images(images) = &mut self.samples else {
-            return Ok(((0..self.labels.len()).collect(), Vec::new()));
-        };
+    /// Number of samples in the source, those that were left out included.
+    pub(crate) fn stored_len(&self) -> usize {
+        self.images().map_or(self.len(), |images| images.stored().len())
+    }
+
+    /// The rows that these samples of the source have in the set; those left out have none.
+    pub(crate) fn rows_of(&self, stored: &[usize]) -> Vec<usize> {
+        match self.images() {
+            Some(images) => {
+                let row = |at| images.rows().binary_search(at).ok();
+                stored.iter().filter_map(row).collect()
+            }
+            None => stored.to_vec(),
+        }
+    }
+
+    /// Looks at all images as `options` say, and drops and returns the unreadable ones.
+    fn inspect(&mut self, options: &LoadOptions) -> Result<Vec<Skipped>> {
+        let Samples::Images(images) = &mut self.samples else { return Ok(Vec::new()) };
         let (kept, skipped) = images.inspect(options.skip_unreadable)?;
         if kept.is_empty() {
             return Err(Error::input(
@@ -194,8 +207,8 @@ impl Dataset {
                 "check one of them without --skip-unreadable",
             ));
         }
-        self.labels = pick(&self.labels, &kept);
-        Ok((kept, skipped))
+        self.labels = kept.iter().filter_map(|&row| self.labels.get(row).copied()).collect();
+        Ok(skipped)
     }
 
     fn validate_labels(&self, classes: usize) -> Result<()> {
@@ -242,8 +255,8 @@ pub struct Data {
     pub test: Option<Dataset>,
     /// The classes' names in the order of their numbers, where they have any.
     pub class_names: Option<Vec<String>>,
-    /// What else is known of the training samples: for each column a text a row; empty where
-    /// nothing is.
+    /// What else is known of the training samples: for each column a text a row of the source,
+    /// those left out included; empty where nothing is.
     pub columns: BTreeMap<String, Vec<String>>,
     /// Samples that could not be read and were left out.
     pub skipped: Vec<Skipped>,
@@ -291,11 +304,9 @@ impl Data {
                  folder",
             ));
         }
-        let (kept, skipped) = self.train.inspect(options)?;
-        self.columns.values_mut().for_each(|column| *column = pick(column, &kept));
-        self.skipped.extend(skipped);
+        self.skipped.extend(self.train.inspect(options)?);
         if let Some(test) = &mut self.test {
-            self.skipped.extend(test.inspect(options)?.1);
+            self.skipped.extend(test.inspect(options)?);
         }
         let root = PathBuf::from(&self.source);
         let dropped: BTreeSet<&str> = self.skipped.iter().map(|s| s.name.as_str()).collect();
@@ -331,8 +342,4 @@ impl Data {
         self.train.validate_labels(classes)?;
         self.test.as_ref().map_or(Ok(()), |set| set.validate_labels(classes))
     }
-}
-
-fn pick<T: Clone>(values: &[T], rows: &[usize]) -> Vec<T> {
-    rows.iter().filter_map(|&row| values.get(row).cloned()).collect()
 }

@@ -1,6 +1,7 @@
 //! Images that stay encoded until a batch needs them.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::Result;
 
@@ -14,6 +15,10 @@ pub trait Encoded: fmt::Debug + Send + Sync {
     }
     /// File, or file and row, as messages name it.
     fn name(&self, row: usize) -> String;
+    /// The file of an image that has one to itself.
+    fn path(&self, _row: usize) -> Option<PathBuf> {
+        None
+    }
     /// Replaces the content of `out` by the bytes of image `row`.
     ///
     /// # Errors

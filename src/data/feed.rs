@@ -8,7 +8,7 @@ use super::images::Images;
 use super::layout::{Layout, Order};
 use super::preprocess::Scratch;
 use super::stored::Stored;
-use super::{Encoded, InputSpec, Preprocess, Size};
+use super::{InputSpec, Preprocess, Size};
 use crate::{Error, Result};
 
 /// What a batch is made of.
@@ -128,7 +128,7 @@ impl<'a> Feed<'a> {
         let width = size.bytes(channels);
         let width = width.ok_or_else(|| Error::internal("an image's size overflows"))?;
         let source = Source::Images(images, preprocess, size, preprocess.byte_tables()?);
-        Ok(Self { subject, rows: images.len(), width, layout, source, stored, channels })
+        Ok(Self { subject, rows: images.rows().len(), width, layout, source, stored, channels })
     }
 
     /// Shape of one sample as fed, without the batch dimension.

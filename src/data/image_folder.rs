@@ -3,12 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::archive::unreadable;
 use super::class_names::Classes;
 use super::metadata::{self, Metadata};
 use super::walk::{self, Listing};
@@ -37,18 +34,17 @@ impl Encoded for Files {
     }
 
     fn name(&self, row: usize) -> String {
-        let file = self.files.get(row).map(|file| self.root.join(file));
-        file.unwrap_or_else(|| self.root.clone()).display().to_string()
+        self.path(row).unwrap_or_else(|| self.root.clone()).display().to_string()
+    }
+
+    fn path(&self, row: usize) -> Option<PathBuf> {
+        self.files.get(row).map(|file| self.root.join(file))
     }
 
     fn read(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
-        let path = self.files.get(row).map(|file| self.root.join(file));
+        let path = self.path(row);
         let path = path.ok_or_else(|| Error::internal(format!("there is no image {row}")))?;
-        out.clear();
-        File::open(&path)
-            .and_then(|mut file| file.read_to_end(out))
-            .map_err(|error| unreadable(&path.display().to_string(), &error))?;
-        Ok(())
+        walk::read(&path, out)
     }
 }
 

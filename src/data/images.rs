@@ -35,6 +35,16 @@ impl Images {
         &self.subject
     }
 
+    /// The images as they are stored, those that were left out included.
+    pub fn stored(&self) -> &dyn Encoded {
+        &*self.store
+    }
+
+    /// The image of each row in the store, ascending.
+    pub fn rows(&self) -> &[usize] {
+        &self.rows
+    }
+
     /// Reads the headers of all images; the first in order that can't be read is the error. With
     /// `skip`, every image is decoded, and those that fail are left out. Returns the rows that
     /// are left and what was left out.
@@ -116,6 +126,10 @@ impl Images {
         pixels.ok_or_else(|| Error::internal(format!("{name} has no size to resize to")))
     }
 
+    fn name(&self, row: usize) -> String {
+        self.rows.get(row).map(|&at| self.store.name(at)).unwrap_or_default()
+    }
+
     fn at(&self, row: usize) -> Result<usize> {
         let at = self.rows.get(row).copied();
         at.ok_or_else(|| Error::internal(format!("there is no image {row}")))
@@ -155,21 +169,6 @@ impl Images {
             format!("{became}, but {wanted} are needed"),
             format!("bring all images to one size as for training: --resize {edge} --crop {crop}"),
         )
-    }
-}
-
-/// The images that are left, as they are stored.
-impl Encoded for Images {
-    fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn name(&self, row: usize) -> String {
-        self.rows.get(row).map(|&at| self.store.name(at)).unwrap_or_default()
-    }
-
-    fn read(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
-        self.store.read(self.at(row)?, out)
     }
 }
 

@@ -24,7 +24,8 @@ pub(crate) struct Header {
     pub grey: bool,
 }
 
-/// Reads the header of the image `bytes`; a JPEG is also looked through for its end.
+/// Reads the header of the image `bytes`; a JPEG is also looked through for its end, and a WebP held
+/// against the length in its header.
 ///
 /// # Errors
 /// Bytes that are no image of a supported format, are cut off, or are too large an image; more
@@ -102,7 +103,12 @@ fn open<'a>(bytes: &'a [u8], name: &str) -> Result<impl ImageDecoder + 'a> {
             REPAIR,
         ));
     }
-    if reader.format() == Some(image::ImageFormat::Jpeg) && jpeg_is_cut(bytes) {
+    let is_cut = match reader.format() {
+        Some(image::ImageFormat::Jpeg) => jpeg_is_cut(bytes),
+        Some(image::ImageFormat::WebP) => webp_is_cut(bytes),
+        _ => false,
+    };
+    if is_cut {
         return Err(Error::input(name, "the image ends early", REPAIR));
     }
     let mut limits = Limits::default();
@@ -179,6 +185,16 @@ fn jpeg_is_cut(bytes: &[u8]) -> bool {
     }
 }
 
+/// Whether the header counts more bytes than there are, which Pillow refuses; the decoder stops at
+/// the last pixel.
+fn webp_is_cut(bytes: &[u8]) -> bool {
+    // `RIFF`, then the length of what follows.
+    let Some((length, rest)) = bytes.get(4..).and_then(<[u8]>::split_first_chunk) else {
+        return true;
+    };
+    usize::try_from(u32::from_le_bytes(*length)).map_or(true, |length| length > rest.len())
+}
+
 #[cfg(test)]
 mod tests {
     use image::{DynamicImage, ImageFormat};
@@ -241,10 +257,15 @@ mod tests {
                 assert!(error.starts_with("a.png: "), "{error}");
             }
         }
-        // A JPEG is found out by its header alone, so before any model runs.
-        let jpeg = encoded(&picture, ImageFormat::Jpeg);
-        let error = header(&jpeg[..jpeg.len() - 2], "a.jpg").unwrap_err();
-        assert_eq!(error.to_string(), "a.jpg: the image ends early");
+        // A JPEG or WebP is found out by its header alone, so before any model runs.
+        for format in [ImageFormat::Jpeg, ImageFormat::WebP] {
+            let bytes = encoded(&picture, format);
+            assert!(pixels(&bytes, 3).is_ok());
+            for less in 1..=4 {
+                let error = header(&bytes[..bytes.len() - less], "a.jpg").unwrap_err();
+                assert_eq!(error.to_string(), "a.jpg: the image ends early");
+            }
+        }
     }
 
     #[test]

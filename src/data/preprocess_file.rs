@@ -30,8 +30,14 @@ const IGNORED: [&str; 14] = [
     "type",
 ];
 
-/// Image processors with an arithmetic of their own.
-const REFUSED: [&str; 2] = ["LevitImageProcessor", "LevitFeatureExtractor"];
+/// How the names of image processors with an arithmetic of their own begin, and what it is.
+const REFUSED: [(&str, &str); 2] = [
+    ("Levit", "resizes in a way of its own that is not supported"),
+    ("Perceiver", "crops before it resizes, which is not supported"),
+];
+
+/// How the names of the image processors begin that resize by `crop_pct`.
+const CONVNEXT: &str = "ConvNext";
 
 /// timm's defaults (timm.data.constants): `IMAGENET_DEFAULT_MEAN`, `IMAGENET_DEFAULT_STD`.
 const TIMM_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
@@ -163,12 +169,15 @@ fn dimensions(keys: &Keys, key: &str) -> Result<Option<Dimensions>> {
 fn transformers(keys: &Keys) -> Result<Preprocess> {
     let kind = keys.text("image_processor_type").or_else(|| keys.text("feature_extractor_type"));
     let kind = kind.unwrap_or_default();
-    if REFUSED.contains(&kind) {
+    if let Some((_, problem)) = REFUSED.iter().find(|(name, _)| kind.starts_with(name)) {
         let key = match keys.map.contains_key("image_processor_type") {
             true => "image_processor_type",
             false => "feature_extractor_type",
         };
-        return Err(keys.refuse(key, "resizes in a way of its own that is not supported"));
+        return Err(keys.refuse(key, problem));
+    }
+    if keys.get("crop_pct").is_some() && !kind.starts_with(CONVNEXT) {
+        return Err(keys.refuse("crop_pct", "of an image processor that is not ConvNeXT's"));
     }
     const READ: [&str; 11] = [
         "do_resize",
@@ -225,6 +234,10 @@ fn transformers(keys: &Keys) -> Result<Preprocess> {
         false => 1.0,
     };
     let mean = keys.channels("image_mean")?;
+    if mean.is_none() && keys.get("do_normalize").is_none() {
+        let problem = "missing, as is `image_mean`, so mean and deviation are the library's";
+        return Err(keys.refuse("do_normalize", problem));
+    }
     if keys.flag("do_normalize", mean.is_some())? {
         let std = keys.channels("image_std")?;
         let [mean, std] = [("image_mean", mean), ("image_std", std)].map(|(key, values)| {
@@ -241,10 +254,12 @@ fn transformers(keys: &Keys) -> Result<Preprocess> {
 fn resize_like(found: &mut Preprocess, keys: &Keys, kind: &str, size: Dimensions) -> Result<()> {
     const SQUARE: [&str; 4] = ["ViT", "DeiT", "Beit", "EfficientNet"];
     let crop_pct = keys.number("crop_pct")?;
-    let convnext = kind.starts_with("ConvNext");
     found.resize = Some(match size {
+        Dimensions::Exact(_) if crop_pct.is_some() => {
+            return Err(keys.refuse("crop_pct", "goes with a shortest edge, not height and width"));
+        }
         Dimensions::Exact(size) => Resize::Exact(size),
-        Dimensions::Number(edge) | Dimensions::Shortest(edge) if convnext || crop_pct.is_some() => {
+        Dimensions::Number(edge) | Dimensions::Shortest(edge) if kind.starts_with(CONVNEXT) => {
             if edge >= 384 {
                 Resize::Exact(Size::square(edge))
             } else {

@@ -122,6 +122,24 @@ fn what_is_not_known_is_named() {
             r#"{"size": 8, "resample": 0, "feature_extractor_type": "LevitFeatureExtractor"}"#,
             "feature_extractor_type",
         ),
+        (
+            r#"{"size": 28, "crop_size": 32, "image_processor_type": "PerceiverImageProcessor"}"#,
+            "crops before it resizes",
+        ),
+        // sail/poolformer_s12 resizes by a rule of its own.
+        (
+            r#"{"size": {"shortest_edge": 224}, "crop_pct": 0.9, "resample": 3,
+            "image_processor_type": "PoolFormerImageProcessor"}"#,
+            "crop_pct",
+        ),
+        (r#"{"size": {"shortest_edge": 224}, "crop_pct": 0.9, "resample": 3}"#, "crop_pct"),
+        (
+            r#"{"size": {"height": 224, "width": 224}, "crop_pct": 0.9, "resample": 3,
+            "image_processor_type": "ConvNextImageProcessor"}"#,
+            "crop_pct",
+        ),
+        (r#"{"do_resize": false}"#, "`do_normalize`: missing"),
+        (r#"{"do_resize": false, "image_std": [0.5]}"#, "`do_normalize`: missing"),
         (r#"{"do_resize": false, "crop_size": {"shortest_edge": 3}}"#, "crop_size"),
         (r#"{"do_resize": false, "rescale_factor": -1}"#, "rescale_factor"),
         (r#"{"input_size": [3, 224]}"#, "input_size"),

@@ -111,17 +111,28 @@ impl Resampler {
         let Some(filter) = filter.convolution() else {
             return nearest(image, to, out);
         };
-        // Row by row, then column by column, with bytes between: filters with negative lobes
+        // One direction, then the other, with bytes between: filters with negative lobes
         // overshoot, and where the overshoot is cut off shows in the result.
         let Pixels { size: from, channels, .. } = image;
-        let wide = Size { height: from.height, width: to.width };
-        if wide == from || wide == to {
+        let size = match columns_first(from, to) {
+            true => Size { height: to.height, width: from.width },
+            false => Size { height: from.height, width: to.width },
+        };
+        if size == from || size == to {
             return convolve(&mut self.resizer, filter, image, to, out);
         }
-        convolve(&mut self.resizer, filter, image, wide, &mut self.between)?;
-        let between = Pixels { bytes: &self.between, size: wide, channels };
+        convolve(&mut self.resizer, filter, image, size, &mut self.between)?;
+        let between = Pixels { bytes: &self.between, size, channels };
         convolve(&mut self.resizer, filter, between, to, out)
     }
+}
+
+/// Whether columns are resized before rows: Pillow 13 does so (`ImagingResampleInner` in
+/// `Resample.c`) where the height loses more than twice the pixels that the width loses.
+fn columns_first(from: Size, to: Size) -> bool {
+    let lost = |from: u32, to: u32| i64::from(from).saturating_sub(i64::from(to));
+    let (height, width) = (lost(from.height, to.height), lost(from.width, to.width));
+    height > 0 && height > width.saturating_mul(2)
 }
 
 /// Rows, columns, 1 or 3 channels.

@@ -54,13 +54,14 @@ impl Splits {
     ///   fitted on and test rows measured on, or, with one set, each class is halved as well.
     ///
     /// # Errors
-    /// A class without a sample, a row that isn't there, nothing retained, or a group without
-    /// samples; the last as [`Error::NothingToCompare`] where it is a forget group.
+    /// A class without a sample, nothing retained, or a group without samples; the last as
+    /// [`Error::NothingToCompare`] where it is a forget group. [`Error::Internal`] for a row that
+    /// isn't there.
     pub fn resolve(data: &Data, forget: &Forget, seed: u64) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let splits = match forget {
             Forget::Classes(classes) => by_class(data, classes, &mut rng)?,
-            Forget::Samples { source, rows } => by_row(data, source, rows, &mut rng)?,
+            Forget::Samples { source, rows, .. } => by_row(data, source, rows, &mut rng)?,
         };
         splits.check_sides(data, forget)?;
         Ok(splits)
@@ -183,11 +184,7 @@ fn by_class(data: &Data, classes: &[usize], rng: &mut ChaCha8Rng) -> Result<Spli
 fn by_row(data: &Data, source: &str, rows: &[usize], rng: &mut ChaCha8Rng) -> Result<Splits> {
     let count = data.train.len();
     if let Some(row) = rows.iter().find(|&&row| row >= count) {
-        return Err(Error::input(
-            source,
-            format!("index {row} is beyond the {count} training samples of {}", data.source),
-            format!("give indices from 0 to {}", count.saturating_sub(1)),
-        ));
+        return Err(Error::internal(format!("{} has no row {row}", data.source)));
     }
     let listed: BTreeSet<usize> = rows.iter().copied().collect();
     let rest: Vec<usize> = (0..count).filter(|row| !listed.contains(row)).collect();

@@ -6,7 +6,7 @@ fn classes(list: &[usize]) -> Forget {
 }
 
 fn samples(rows: &[usize]) -> Forget {
-    Forget::Samples { source: "f.txt".to_owned(), rows: rows.to_vec() }
+    Forget::Samples { source: "f.txt".to_owned(), rows: rows.to_vec(), skipped: 0 }
 }
 
 fn rows(splits: &Splits) -> [&[usize]; 4] {
@@ -164,9 +164,7 @@ fn an_empty_retain_group_is_named() {
 }
 
 #[test]
-fn indices_beyond_the_training_set_are_refused() {
+fn rows_beyond_the_training_set_are_refused() {
     let data = labelled(&[0, 1, 0], Some(&[0]));
-    let error = problem(&data, &samples(&[1, 3]));
-    assert_eq!(error.to_string(), "f.txt: index 3 is beyond the 3 training samples of d.npz");
-    assert_eq!(error.remedy(), "give indices from 0 to 2");
+    assert!(matches!(problem(&data, &samples(&[1, 3])), Error::Internal { .. }));
 }

@@ -1,8 +1,9 @@
 //! Image files below a folder, in the order in which torchvision lists them.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::io;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::archive::unreadable;
@@ -21,15 +22,14 @@ pub(crate) struct Listing {
     pub files: BTreeMap<OsString, PathBuf>,
 }
 
-/// Lists a folder; links are followed.
+/// Lists a folder; links are followed. A broken link with an image's ending counts as a file, as
+/// it does for torchvision, and fails when it is read.
 ///
 /// # Errors
-/// A folder or an entry that can't be read, a link that leads nowhere among them.
+/// A folder or an entry that can't be read; a broken link that may stand for a folder or a table.
 pub(crate) fn list(folder: &Path) -> Result<Listing> {
     let fail = |path: &Path, error: &io::Error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            Error::file(path, "a link that leads nowhere", "mend or remove the link")
-        }
+        io::ErrorKind::NotFound => nowhere(path),
         io::ErrorKind::PermissionDenied => {
             Error::file(path, error, "allow this user to read the folder")
         }
@@ -44,7 +44,15 @@ pub(crate) fn list(folder: &Path) -> Result<Listing> {
         }
         let mut kind = entry.file_type().map_err(|error| fail(&path, &error))?;
         if kind.is_symlink() {
-            kind = std::fs::metadata(&path).map_err(|error| fail(&path, &error))?.file_type();
+            kind = match std::fs::metadata(&path) {
+                Ok(target) => target.file_type(),
+                Err(_) if is_image(&path) => {
+                    listing.files.insert(name, path);
+                    continue;
+                }
+                Err(_) if is_other_file(&path) => continue,
+                Err(error) => return Err(fail(&path, &error)),
+            };
         }
         if kind.is_dir() {
             listing.folders.insert(name, path);
@@ -53,6 +61,36 @@ pub(crate) fn list(folder: &Path) -> Result<Listing> {
         }
     }
     Ok(listing)
+}
+
+/// Replaces the content of `out` by that of a file.
+///
+/// # Errors
+/// A file that can't be read, or a link that leads nowhere.
+pub(crate) fn read(path: &Path, out: &mut Vec<u8>) -> Result<()> {
+    out.clear();
+    let read = File::open(path).and_then(|mut file| file.read_to_end(out));
+    read.map(|_| ()).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound if path.is_symlink() => nowhere(path),
+        _ => unreadable(&path.display().to_string(), &error),
+    })
+}
+
+fn nowhere(link: &Path) -> Error {
+    Error::file(link, "a link that leads nowhere", "mend or remove the link")
+}
+
+/// Whether a name is that of a file that nobody reads here: it ends like `.txt` or `.json`, and is
+/// no table. A folder may be called `mr.smith` or `v1.0`.
+fn is_other_file(path: &Path) -> bool {
+    let table = path.file_stem().is_some_and(|stem| stem == "metadata");
+    let ending = path.extension().map(OsStr::as_encoded_bytes);
+    !table
+        && ending.is_some_and(|ending| {
+            ending.len() <= 4
+                && ending.first().is_some_and(u8::is_ascii_alphabetic)
+                && ending.iter().all(u8::is_ascii_alphanumeric)
+        })
 }
 
 /// Whether a file's ending is an image's.
@@ -72,7 +110,7 @@ pub(crate) fn images(folder: &Path) -> Result<Vec<PathBuf>> {
     // torchvision sorts folders by their whole paths, then the files in each.
     found.sort_by(|a, b| {
         let key = |path: &Path| {
-            let bytes = |text: &std::ffi::OsStr| text.as_encoded_bytes().to_vec();
+            let bytes = |text: &OsStr| text.as_encoded_bytes().to_vec();
             let folder = path.parent().map(|p| bytes(p.as_os_str()));
             (folder, path.file_name().map(bytes))
         };
@@ -138,7 +176,19 @@ mod tests {
         let error = images(&dir.path().join("set")).unwrap_err().to_string();
         assert!(error.contains("circle") && error.contains("back"), "{error}");
         symlink("nowhere", dir.path().join("real/gone.png")).unwrap();
-        let error = list(&dir.path().join("real")).unwrap_err().to_string();
+        symlink("nowhere", dir.path().join("real/notes.txt")).unwrap();
+        let listing = list(&dir.path().join("real")).unwrap();
+        let names: Vec<_> = listing.files.keys().collect();
+        assert_eq!(names, ["1.png", "gone.png"]);
+        let error = read(&listing.files[OsStr::new("gone.png")], &mut Vec::new()).unwrap_err();
+        let error = error.to_string();
         assert!(error.contains("gone.png: a link that leads nowhere"), "{error}");
+        // What may be a class or a table is not passed over.
+        for name in ["cat", "mr.smith", "v1.0", "metadata.csv"] {
+            let root = tempfile::tempdir_in(dir.path()).unwrap();
+            symlink("nowhere", root.path().join(name)).unwrap();
+            let error = list(root.path()).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("{name}: a link that leads nowhere")), "{error}");
+        }
     }
 }

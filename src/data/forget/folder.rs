@@ -7,20 +7,17 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::suggest;
-use crate::data::archive::unreadable;
+use crate::data::images::Images;
 use crate::data::{Encoded, walk};
 use crate::{Error, Result};
 
 /// SHA-256 of an encoded image.
 type Content = [u8; 32];
 
-/// Training rows whose file lies under `folder`; where none does, those whose bytes are those of
-/// an image in it, all of them where the training set repeats one.
-pub(super) fn resolve(
-    folder: &Path,
-    source: &str,
-    images: Option<&dyn Encoded>,
-) -> Result<Vec<usize>> {
+/// Training images whose file lies under `folder`; where none does, those whose bytes are those of
+/// an image in it, all of them where the training set repeats one. Rows are those of the source;
+/// images that were left out are among them.
+pub(super) fn resolve(folder: &Path, source: &str, images: Option<&Images>) -> Result<Vec<usize>> {
     if !folder.is_dir() {
         return Err(Error::file(folder, "not a folder", "give the folder of forgotten images"));
     }
@@ -31,7 +28,7 @@ pub(super) fn resolve(
             "name the forgotten samples with --forget-classes or --forget-indices",
         )
     })?;
-    let rows = lying_under(folder, images)?;
+    let rows = lying_under(folder, images.stored())?;
     if rows.is_empty() { copied(folder, images) } else { Ok(rows) }
 }
 
@@ -45,12 +42,12 @@ fn lying_under(folder: &Path, images: &dyn Encoded) -> Result<Vec<usize>> {
     let mut parents: BTreeMap<PathBuf, bool> = BTreeMap::new();
     let mut rows = Vec::new();
     for row in 0..images.len() {
-        let name = images.name(row);
-        let Some(parent) = Path::new(&name).parent() else { continue };
+        let Some(path) = images.path(row) else { continue };
+        let Some(parent) = path.parent() else { continue };
         let under = *parents
             .entry(parent.to_owned())
             .or_insert_with(|| there(parent).is_some_and(|parent| parent.starts_with(&root)));
-        if under && Path::new(&name).is_file() {
+        if under {
             rows.push(row);
         }
     }
@@ -58,7 +55,7 @@ fn lying_under(folder: &Path, images: &dyn Encoded) -> Result<Vec<usize>> {
 }
 
 /// Rows whose bytes are those of a file in the folder; every file must be one of them.
-fn copied(folder: &Path, images: &dyn Encoded) -> Result<Vec<usize>> {
+fn copied(folder: &Path, images: &Images) -> Result<Vec<usize>> {
     let files = walk::images(folder)?;
     if files.is_empty() {
         return Err(Error::nothing(
@@ -69,16 +66,22 @@ fn copied(folder: &Path, images: &dyn Encoded) -> Result<Vec<usize>> {
     let wanted: Vec<(Content, PathBuf)> = files
         .into_par_iter()
         .map(|path| {
-            let subject = path.display().to_string();
-            let bytes = std::fs::read(&path).map_err(|error| unreadable(&subject, &error))?;
+            let mut bytes = Vec::new();
+            walk::read(&path, &mut bytes)?;
             Ok((Sha256::digest(&bytes).into(), path))
         })
         .collect::<Result<_>>()?;
     let contents: BTreeSet<Content> = wanted.iter().map(|(content, _)| *content).collect();
-    let found: Vec<(usize, Content)> = (0..images.len())
+    let (stored, left) = (images.stored(), images.rows());
+    let found: Vec<(usize, Content)> = (0..stored.len())
         .into_par_iter()
         .map_init(Vec::new, |bytes, row| {
-            images.read(row, bytes)?;
+            match stored.read(row, bytes) {
+                Ok(()) => {}
+                // It may have been left out for just that.
+                Err(_) if left.binary_search(&row).is_err() => return Ok(None),
+                Err(error) => return Err(error),
+            }
             let content: Content = Sha256::digest(&bytes).into();
             Ok(contents.contains(&content).then_some((row, content)))
         })
@@ -107,19 +110,25 @@ fn copied(folder: &Path, images: &dyn Encoded) -> Result<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     /// Files, or bytes under names that are no files.
     #[derive(Debug)]
-    struct Images(Vec<(String, Vec<u8>)>);
+    struct Store(Vec<(PathBuf, Vec<u8>)>);
 
-    impl Encoded for Images {
+    impl Encoded for Store {
         fn len(&self) -> usize {
             self.0.len()
         }
 
         fn name(&self, row: usize) -> String {
-            self.0[row].0.clone()
+            self.0[row].0.display().to_string()
+        }
+
+        fn path(&self, row: usize) -> Option<PathBuf> {
+            Some(self.0[row].0.clone()).filter(|path| path.is_file())
         }
 
         fn read(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
@@ -128,11 +137,15 @@ mod tests {
         }
     }
 
-    fn write(folder: &Path, name: &str, content: &[u8]) -> String {
+    fn images(stored: Vec<(PathBuf, Vec<u8>)>) -> Images {
+        Images::new(Arc::new(Store(stored)))
+    }
+
+    fn write(folder: &Path, name: impl AsRef<Path>, content: &[u8]) -> PathBuf {
         let path = folder.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
-        path.display().to_string()
+        path
     }
 
     #[test]
@@ -141,18 +154,31 @@ mod tests {
         let images: Vec<_> = ["a/1.png", "b/2.png", "b/c/3.png", "ab/4.png"]
             .map(|name| (write(dir.path(), name, b"same"), b"same".to_vec()))
             .into();
-        let images = Images(images);
+        let images = self::images(images);
         let resolve = |folder: &str| resolve(&dir.path().join(folder), "d", Some(&images));
         assert_eq!(resolve("b").unwrap(), [1, 2]);
         assert_eq!(resolve("a").unwrap(), [0]);
         assert_eq!(resolve("b/../a/.").unwrap(), [0]);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn names_need_not_be_utf_8() {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = tempfile::tempdir().unwrap();
+        let strange = Path::new(std::ffi::OsStr::from_bytes(b"caf\xe9.png"));
+        let names = [Path::new("a").join(strange), Path::new("b").join(strange)];
+        let stored = names.map(|name| (write(dir.path(), name, b"x"), b"x".to_vec()));
+        let found = resolve(&dir.path().join("b"), "d", Some(&images(stored.into())));
+        assert_eq!(found.unwrap(), [1]);
+    }
+
     #[test]
     fn copies_are_found_by_their_content() {
         let dir = tempfile::tempdir().unwrap();
-        let row = |row: usize, bytes: &[u8]| (format!("t.parquet: row {row}"), bytes.to_vec());
-        let images = Images(vec![row(0, b"x"), row(1, b"y"), row(2, b"x"), row(3, b"z")]);
+        let row =
+            |row: usize, bytes: &[u8]| (format!("t.parquet: row {row}").into(), bytes.to_vec());
+        let images = images(vec![row(0, b"x"), row(1, b"y"), row(2, b"x"), row(3, b"z")]);
         write(dir.path(), "copies/deep/first.PNG", b"x");
         write(dir.path(), "copies/z.jpg", b"z");
         write(dir.path(), "copies/notes.txt", b"not an image");
@@ -168,7 +194,7 @@ mod tests {
     #[test]
     fn folders_that_name_nothing_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let images = Images(vec![("a".to_owned(), b"x".to_vec())]);
+        let images = images(vec![("a".into(), b"x".to_vec())]);
         let error = resolve(dir.path(), "d", Some(&images)).unwrap_err();
         assert!(matches!(error, Error::NothingToCompare { .. }), "{error}");
         let error = resolve(&dir.path().join("none"), "d", Some(&images)).unwrap_err();

@@ -11,6 +11,10 @@ use crate::{Error, Result};
 /// Columns of a `.csv` that hold indices.
 const COLUMNS: [&str; 3] = ["index", "idx", "forget_idx"];
 
+/// Keys of a `.json` object that hold indices.
+const KEYS: [&str; 7] =
+    ["forget", "indices", "idx", "index", "forget_indices", "forget_idx", "rows"];
+
 /// Largest `.json` that is read; as a tree of values it takes some sixteen times the memory.
 const MAX_JSON: usize = 64 << 20;
 
@@ -92,10 +96,21 @@ fn from_csv(text: &str, source: &str) -> Result<Placed> {
         return Ok(Vec::new());
     };
     let is_index = |field: &str| COLUMNS.contains(&field.to_ascii_lowercase().as_str());
-    let column = match first.iter().position(is_index) {
-        Some(column) => column,
-        None if first.len() == 1 => 0,
-        None => {
+    let named: Vec<(usize, &str)> =
+        first.iter().enumerate().filter(|(_, field)| is_index(field)).collect();
+    let column = match named.as_slice() {
+        [(column, _)] => *column,
+        [] if first.len() == 1 => 0,
+        // One of them may be pandas' running number.
+        [_, _, ..] => {
+            let names = named.iter().map(|(_, name)| *name);
+            return Err(Error::input(
+                source,
+                format!("several columns of row numbers: {}", super::suggest::list(names)),
+                "leave the one that names the forgotten samples and remove the others",
+            ));
+        }
+        [] => {
             return Err(Error::input(
                 source,
                 format!(
@@ -106,8 +121,9 @@ fn from_csv(text: &str, source: &str) -> Result<Placed> {
             ));
         }
     };
-    // A single column may do without a header.
-    let header = first.get(column).is_some_and(|field| whole(field).is_err());
+    // A single column may do without a header; what is no name is a row number with a slip in it.
+    let header =
+        first.get(column).is_some_and(|field| field.starts_with(|c: char| c.is_alphabetic()));
     let body = (!header).then_some(Ok(first)).into_iter().chain(records);
     let mut rows = Vec::new();
     for record in body {
@@ -128,16 +144,15 @@ fn from_json(text: &str, source: &str) -> Result<Placed> {
     }
     let value: serde_json::Value = serde_json::from_str(text)
         .map_err(|error| Error::input(source, format!("not JSON: {error}"), SHAPE))?;
-    let lists: Vec<(String, &Vec<serde_json::Value>)> = match &value {
-        serde_json::Value::Array(list) => vec![(source.to_owned(), list)],
-        serde_json::Value::Object(entries) => entries
-            .iter()
-            .filter_map(|(key, value)| Some((format!("{source}: {key}"), value.as_array()?)))
-            .collect(),
-        _ => Vec::new(),
+    let (name, value) = match &value {
+        serde_json::Value::Object(entries) => {
+            let (key, value) = entry(entries, source)?;
+            (format!("{source}: {key}"), value)
+        }
+        value => (source.to_owned(), value),
     };
-    let [(name, list)] = lists.as_slice() else {
-        return Err(Error::input(source, format!("{} lists, not one", lists.len()), SHAPE));
+    let Some(list) = value.as_array() else {
+        return Err(Error::input(&name, "not a list", SHAPE));
     };
     let row = |(i, value): (usize, &serde_json::Value)| {
         let place = format!("{name}[{i}]");
@@ -147,6 +162,37 @@ fn from_json(text: &str, source: &str) -> Result<Placed> {
         }
     };
     list.iter().enumerate().map(row).collect()
+}
+
+/// The one entry of an object that holds indices; another list may be of rows to retain, or of
+/// classes.
+fn entry<'a>(
+    entries: &'a serde_json::Map<String, serde_json::Value>,
+    source: &str,
+) -> Result<(&'a str, &'a serde_json::Value)> {
+    let is_index = |key: &str| KEYS.contains(&key.to_ascii_lowercase().as_str());
+    let named: Vec<(&str, &serde_json::Value)> =
+        entries.iter().map(|(key, value)| (key.as_str(), value)).collect();
+    let found: Vec<_> = named.iter().filter(|(key, _)| is_index(key)).collect();
+    let names = |of: &mut dyn Iterator<Item = &'a str>| {
+        super::suggest::list(of.collect::<Vec<_>>().into_iter())
+    };
+    match found.as_slice() {
+        [(key, value)] => Ok((key, value)),
+        [] => Err(Error::input(
+            source,
+            format!(
+                "none of the keys ({}) names row numbers",
+                names(&mut named.iter().map(|e| e.0))
+            ),
+            format!("name the list of row numbers `forget`; also read: {}", KEYS[1..].join(", ")),
+        )),
+        _ => Err(Error::input(
+            source,
+            format!("several lists of row numbers: {}", names(&mut found.iter().map(|e| e.0))),
+            "leave the one that names the forgotten samples and remove the others",
+        )),
+    }
 }
 
 /// A whole number from 0 on, or what is wrong with it.
@@ -185,6 +231,7 @@ mod tests {
             ("f.CSV", "name, Forget_Idx\n\"a, b\", 7\nb,3\nc, 0\n"),
             ("f.json", "[7, 3, 0]"),
             ("f.json", r#"{"seed": 1, "forget": [0, 7, 3]}"#),
+            ("f.json", r#"{"Forget_Idx": [0, 7, 3], "retain": [1, 2]}"#),
         ] {
             assert_eq!(from_file(name, content).unwrap(), [0, 3, 7], "{content}");
         }
@@ -205,12 +252,31 @@ mod tests {
             ("f.csv", b"index\n1\nx\n".to_vec(), "f.csv: line 3: `x` is not a whole number"),
             ("f.csv", b"a,b\n1,2\n".to_vec(), "none of the columns (a, b)"),
             ("f.csv", b"index,b\n1,2\n3\n".to_vec(), "not a table"),
+            (
+                "f.csv",
+                b"index,forget_idx\n0,9\n1,13\n".to_vec(),
+                "several columns of row numbers: index, forget_idx",
+            ),
+            ("f.csv", b"1 # first\n5\n9\n".to_vec(), "f.csv: line 1: `1 # first` is not a whole"),
+            ("f.csv", b"-1\n5\n".to_vec(), "f.csv: line 1: `-1` is negative"),
             ("f.csv", b"4\n4\n".to_vec(), "f.csv: line 2: index 4 is named twice"),
             ("f.json", b"[1, -2]".to_vec(), "f.json[1]: `-2` is negative"),
             ("f.json", b"[1, 2.5]".to_vec(), "f.json[1]: `2.5` is not a whole number"),
             ("f.json", br#"{"rows": [1, "2"]}"#.to_vec(), "f.json: rows[1]: `\"2\"` is not"),
-            ("f.json", br#"{"a": [1], "b": [2]}"#.to_vec(), "2 lists, not one"),
-            ("f.json", b"7".to_vec(), "0 lists, not one"),
+            ("f.json", br#"{"a": [1], "b": [2]}"#.to_vec(), "none of the keys (a, b) names"),
+            ("f.json", br#"{"forget_classes": [1]}"#.to_vec(), "none of the keys (forget_classes)"),
+            ("f.json", b"{}".to_vec(), "none of the keys ()"),
+            (
+                "f.json",
+                br#"{"forget": {"idx": [1, 5]}, "retain": [0, 2]}"#.to_vec(),
+                "f.json: forget: not a list",
+            ),
+            (
+                "f.json",
+                br#"{"idx": [1], "forget": [2]}"#.to_vec(),
+                "several lists of row numbers: forget, idx",
+            ),
+            ("f.json", b"7".to_vec(), "f.json: not a list"),
             ("f.json", b"[1, 2".to_vec(), "not JSON"),
             ("f.json", [b'['; 100_000].to_vec(), "not JSON"),
         ] {

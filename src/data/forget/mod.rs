@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub use classes::ClassItem;
 
 use super::Data;
-use crate::Result;
+use crate::{Error, Result};
 
 /// The forget set as the user named it; what it means the data tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,8 @@ pub enum ForgetSpec {
     Samples {
         /// The index file, for messages.
         source: String,
-        /// Rows of the training arrays (or of the only set); ascending and distinct.
+        /// Rows of the training arrays (or of the only set) as the source counts them, unreadable
+        /// ones included; ascending and distinct.
         rows: Vec<usize>,
     },
     /// The training images in a folder, or those of which it holds copies.
@@ -41,8 +42,10 @@ pub enum Forget {
     Samples {
         /// Who named them, for messages.
         source: String,
-        /// Rows of the training arrays (or of the only set); ascending and distinct.
+        /// Rows of the training set (or of the only set) as it was read; ascending and distinct.
         rows: Vec<usize>,
+        /// How many more were named, but left out because they could not be read.
+        skipped: usize,
     },
 }
 
@@ -82,28 +85,59 @@ impl ForgetSpec {
     ///
     /// # Errors
     /// Classes, columns or values that aren't there, with near ones; a class that a text could
-    /// name in two ways; a folder none of whose images is a training image.
+    /// name in two ways; a folder none of whose images is a training image; an index beyond the
+    /// training samples; [`crate::Error::NothingToCompare`] where none of the samples can be read.
     pub fn resolve(&self, data: &Data) -> Result<Forget> {
         match self {
             Self::Classes(items) => {
                 classes::resolve(items, data.class_names.as_deref()).map(Forget::Classes)
             }
-            Self::Samples { source, rows } => {
-                Ok(Forget::Samples { source: source.clone(), rows: rows.clone() })
+            Self::Samples { source, rows } => left(source, rows, data),
+            Self::Folder(folder) => {
+                let rows = folder::resolve(folder, &data.source, data.train.images())?;
+                left(&format!("--forget-folder {}", folder.display()), &rows, data)
             }
-            Self::Folder(folder) => Ok(Forget::Samples {
-                source: format!("--forget-folder {}", folder.display()),
-                rows: folder::resolve(folder, &data.source, data.train.encoded())?,
-            }),
-            Self::Column(text) => Ok(Forget::Samples {
-                source: format!("--forget-column {text}"),
-                rows: column::resolve(text, data)?,
-            }),
+            Self::Column(text) => {
+                let rows = column::resolve(text, data)?;
+                left(&format!("--forget-column {text}"), &rows, data)
+            }
         }
     }
 }
 
+/// The samples of these rows of the source that are left in the training set.
+fn left(source: &str, stored: &[usize], data: &Data) -> Result<Forget> {
+    let count = data.train.stored_len();
+    if let Some(row) = stored.iter().find(|&&row| row >= count) {
+        return Err(Error::input(
+            source,
+            format!("index {row} is beyond the {count} training samples of {}", data.source),
+            format!("give indices from 0 to {}", count.saturating_sub(1)),
+        ));
+    }
+    let rows = data.train.rows_of(stored);
+    let skipped = stored.len().saturating_sub(rows.len());
+    if rows.is_empty() && skipped > 0 {
+        return Err(Error::nothing(
+            format!("{source}: none of the {skipped} forgotten samples can be read"),
+            "repair them; without --skip-unreadable the first that can't be read is told",
+        ));
+    }
+    Ok(Forget::Samples { source: source.to_owned(), rows, skipped })
+}
+
 impl Forget {
+    /// A note on samples that were to be forgotten but could not be read.
+    pub fn note(&self) -> Option<String> {
+        let Self::Samples { source, rows, skipped: skipped @ 1.. } = self else { return None };
+        let all = rows.len().saturating_add(*skipped);
+        let was = if *skipped == 1 { "was" } else { "were" };
+        Some(format!(
+            "{skipped} of the {all} samples to be forgotten ({source}) could not be read and {was} \
+             left out"
+        ))
+    }
+
     /// The forgotten classes' names, where classes are forgotten and the data name them.
     pub fn class_names(&self, data: &Data) -> Vec<String> {
         let (Self::Classes(classes), Some(names)) = (self, &data.class_names) else {
@@ -116,6 +150,7 @@ impl Forget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::LoadOptions;
     use crate::data::testing::labelled;
 
     #[test]
@@ -131,9 +166,78 @@ mod tests {
         data.columns.insert("f".to_owned(), ["1", "0", "1"].map(str::to_owned).into());
         let forget = ForgetSpec::Column("f".to_owned()).resolve(&data).unwrap();
         let source = "--forget-column f".to_owned();
-        assert_eq!(forget, Forget::Samples { source, rows: vec![0, 2] });
+        assert_eq!(forget, Forget::Samples { source, rows: vec![0, 2], skipped: 0 });
         assert!(forget.class_names(&data).is_empty());
         let folder = ForgetSpec::Folder(PathBuf::from("."));
         assert!(folder.resolve(&data).unwrap_err().to_string().contains("arrays"));
+    }
+
+    #[test]
+    fn indices_beyond_the_training_set_are_refused() {
+        let data = labelled(&[0, 1, 0], Some(&[0]));
+        let spec = ForgetSpec::Samples { source: "f.txt".to_owned(), rows: vec![1, 3] };
+        let error = spec.resolve(&data).unwrap_err();
+        assert_eq!(error.to_string(), "f.txt: index 3 is beyond the 3 training samples of d.npz");
+        assert_eq!(error.remedy(), "give indices from 0 to 2");
+    }
+
+    /// Six images a class, of which rows 1 and 7 are no images; the table marks every even row
+    /// and row 1.
+    fn partly_unreadable(root: &Path) -> Data {
+        let mut image = std::io::Cursor::new(Vec::new());
+        let png = image::ImageFormat::Png;
+        image::DynamicImage::new_luma8(2, 2).write_to(&mut image, png).unwrap();
+        let mut table = "file_name,label,forget\n".to_owned();
+        for row in 0..12usize {
+            let broken = [1, 7].contains(&row);
+            // A text after the end makes the contents differ.
+            let text = format!("{row}").into_bytes();
+            let content = if broken { text } else { [image.get_ref().clone(), text].concat() };
+            std::fs::write(root.join(format!("{row:02}.png")), content).unwrap();
+            table += &format!("{row:02}.png,{},{}\n", row / 6, row % 2 == 0 || row == 1);
+        }
+        std::fs::write(root.join("metadata.csv"), table).unwrap();
+        let options = LoadOptions { skip_unreadable: true, ..LoadOptions::default() };
+        crate::data::load(root, &["x"], &options).unwrap()
+    }
+
+    /// Rows 0 1 2 ... 11 of the source are 0 - 1 2 3 4 5 - 6 7 8 9 of what is left.
+    #[test]
+    fn rows_are_those_of_the_source_where_some_were_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("images");
+        std::fs::create_dir(&root).unwrap();
+        let data = partly_unreadable(&root);
+        assert_eq!(data.train.len(), 10);
+        let indices = |rows: &[usize]| {
+            let spec = ForgetSpec::Samples { source: "f.txt".to_owned(), rows: rows.to_vec() };
+            spec.resolve(&data)
+        };
+        let found = |spec: Result<Forget>| match spec.unwrap() {
+            Forget::Samples { rows, skipped, .. } => (rows, skipped),
+            classes => panic!("{classes:?}"),
+        };
+        assert_eq!(found(indices(&[0, 2, 8, 11])), (vec![0, 1, 6, 9], 0));
+        assert_eq!(found(indices(&[0, 1, 7, 11])), (vec![0, 9], 2));
+        let note = indices(&[0, 1, 7, 11]).unwrap().note().unwrap();
+        assert!(note.starts_with("2 of the 4 samples to be forgotten (f.txt)"), "{note}");
+        assert_eq!(indices(&[0]).unwrap().note(), None);
+        let error = indices(&[12]).unwrap_err().to_string();
+        assert!(error.contains("index 12 is beyond the 12 training samples"), "{error}");
+        let error = indices(&[1, 7]).unwrap_err();
+        assert!(matches!(error, Error::NothingToCompare { .. }), "{error}");
+        assert!(error.to_string().contains("none of the 2 forgotten samples"), "{error}");
+
+        let column = ForgetSpec::Column("forget".to_owned()).resolve(&data);
+        assert_eq!(found(column), (vec![0, 1, 3, 5, 6, 8], 1));
+        let copies = dir.path().join("copies");
+        std::fs::create_dir(&copies).unwrap();
+        for row in ["01", "02"] {
+            let name = format!("{row}.png");
+            std::fs::copy(root.join(&name), copies.join(&name)).unwrap();
+        }
+        assert_eq!(found(ForgetSpec::Folder(copies).resolve(&data)), (vec![1], 1));
+        let all = ForgetSpec::Folder(root).resolve(&data);
+        assert_eq!(found(all), ((0..10).collect(), 2));
     }
 }
