@@ -175,6 +175,7 @@ fn measure_all(
             if count == 1 { "it" } else { "them" },
         ));
     }
+    report.notes.extend(data.notes.iter().cloned());
     let forget = samples.forget.resolve(&data)?;
     report.notes.extend(forget.note());
     let splits = Splits::resolve(&data, &forget, request.seed)?;

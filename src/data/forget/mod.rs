@@ -92,7 +92,10 @@ impl ForgetSpec {
             Self::Classes(items) => {
                 classes::resolve(items, data.class_names.as_deref()).map(Forget::Classes)
             }
-            Self::Samples { source, rows } => left(source, rows, data),
+            Self::Samples { source, rows } => {
+                check_numbering(source, data)?;
+                left(source, rows, data)
+            }
             Self::Folder(folder) => {
                 let rows = folder::resolve(folder, &data.source, data.train.images())?;
                 left(&format!("--forget-folder {}", folder.display()), &rows, data)
@@ -124,6 +127,24 @@ fn left(source: &str, stored: &[usize], data: &Data) -> Result<Forget> {
         ));
     }
     Ok(Forget::Samples { source: source.to_owned(), rows, skipped })
+}
+
+/// Refuses row numbers where those of the program that wrote them may be others.
+fn check_numbering(source: &str, data: &Data) -> Result<()> {
+    let Some(file) = &data.numbered_otherwise else { return Ok(()) };
+    Err(Error::input(
+        source,
+        format!(
+            "row numbers are ambiguous: torchvision's ImageFolder {} {}",
+            match file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gif")) {
+                true => "passes over",
+                false => "takes the hidden",
+            },
+            file.display()
+        ),
+        "move GIFs and hidden images elsewhere, or name the samples with --forget-folder or \
+         --forget-column",
+    ))
 }
 
 impl Forget {
@@ -168,6 +189,11 @@ mod tests {
         let source = "--forget-column f".to_owned();
         assert_eq!(forget, Forget::Samples { source, rows: vec![0, 2], skipped: 0 });
         assert!(forget.class_names(&data).is_empty());
+        let spec = ForgetSpec::Samples { source: "i.txt".to_owned(), rows: vec![1] };
+        assert!(spec.resolve(&data).is_ok());
+        data.numbered_otherwise = Some(PathBuf::from("d/train/a/1.GIF"));
+        let error = spec.resolve(&data).unwrap_err().to_string();
+        assert!(error.contains("i.txt: row numbers") && error.contains("passes over d"), "{error}");
         let folder = ForgetSpec::Folder(PathBuf::from("."));
         assert!(folder.resolve(&data).unwrap_err().to_string().contains("arrays"));
     }
