@@ -207,9 +207,8 @@ fn what_is_left_out_does_not_move_the_forgotten_rows() {
     // Numbered first of all, and first of class 3.
     put(&images, "train/0/-.png", b"hello");
     put(&images, "train/3/-.png", b"hello");
-    let count = |class: &str| {
-        std::fs::read_dir(images.join("train").join(class)).expect("a class").count()
-    };
+    let count =
+        |class: &str| std::fs::read_dir(images.join("train").join(class)).expect("a class").count();
     let before: usize = ["0", "1", "2"].into_iter().map(count).sum();
     let rows: String = (before..before + count("3")).map(|row| format!("{row}\n")).collect();
     let rows = path(&put(dir.path(), "rows.txt", rows.as_bytes()));
