@@ -164,6 +164,9 @@ fn compare_repairs_when_and_only_when_the_verdict_is_superficial() {
     let superficial = ["compare", &o, &u, "--reference", &r, "--remediate", &output];
     run(folder.path(), &superficial, 0);
     assert!(path.exists());
+    // Erased, and still further from a retrain than a release that is one.
+    let baseline = text(&folder.path().join("reports/conv-retrained.json"));
+    run(folder.path(), &[&superficial[..], &["--baseline", &baseline]].concat(), 1);
 }
 
 #[test]
