@@ -427,7 +427,8 @@ fn images_of_a_parquet_file_are_upright() {
     let column = |bytes: &[u8]| Column::Bytes(vec![Some(bytes.to_vec())], 2);
     write(&path, SCHEMA, None, vec![vec![column(&png), column(b"0.png"), longs(&[0])]]);
     let data = crate::data::load(&path, &["x"], &Default::default()).unwrap();
-    let spec = crate::data::InputSpec { name: "x".into(), dims: vec![None; 4] };
+    let dims = vec![None, Some(1), None, None];
+    let spec = crate::data::InputSpec { name: "x".into(), dims };
     let (shape, values) = data.train.batch(&[0], &spec, &Default::default()).unwrap();
     assert_eq!(shape, [1, 1, 3, 2]);
     let fifths: Vec<f32> = values.iter().map(|value| (value * 5.0).round()).collect();
