@@ -19,4 +19,9 @@ pub trait Encoded: fmt::Debug + Send + Sync {
     /// # Errors
     /// When the bytes can't be read.
     fn read(&self, row: usize, out: &mut Vec<u8>) -> Result<()>;
+    /// Whether an orientation in the images' EXIF data is applied, as the library does that reads
+    /// such data sets for training.
+    fn upright(&self) -> bool {
+        false
+    }
 }

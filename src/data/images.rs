@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::dataset::Skipped;
 use super::layout::Layout;
-use super::picture::{self, Header};
+use super::picture::{Header, Picture};
 use super::preprocess::Scratch;
 use super::{Encoded, InputSpec, Preprocess, Size};
 use crate::{Error, Result};
@@ -42,9 +42,10 @@ impl Images {
         let look = |scratch: &mut Scratch, &at: &usize| -> Result<Size> {
             let name = self.store.name(at);
             self.store.read(at, &mut scratch.encoded)?;
+            let picture = self.picture(&scratch.encoded, &name);
             match skip {
-                true => picture::decode(&scratch.encoded, &name, 3, &mut scratch.pixels),
-                false => Ok(picture::header(&scratch.encoded, &name)?.size),
+                true => picture.decode(3, &mut scratch.pixels),
+                false => Ok(picture.header()?.size),
             }
         };
         let found: Vec<Result<Size>> =
@@ -108,7 +109,7 @@ impl Images {
         let at = self.at(row)?;
         let name = self.store.name(at);
         self.store.read(at, &mut scratch.encoded)?;
-        let own = picture::decode(&scratch.encoded, &name, channels, &mut scratch.pixels)?;
+        let own = self.picture(&scratch.encoded, &name).decode(channels, &mut scratch.pixels)?;
         if preprocess.output_size(own) != Some(size) {
             return Err(self.misfit(row, own, size, preprocess));
         }
@@ -125,7 +126,11 @@ impl Images {
         let at = self.at(0)?;
         let mut bytes = Vec::new();
         self.store.read(at, &mut bytes)?;
-        picture::header(&bytes, &self.store.name(at))
+        self.picture(&bytes, &self.store.name(at)).header()
+    }
+
+    fn picture<'b>(&self, bytes: &'b [u8], name: &'b str) -> Picture<'b> {
+        Picture { bytes, name, upright: self.store.upright() }
     }
 
     fn output(&self, row: usize, size: Size, preprocess: &Preprocess) -> Result<Size> {

@@ -2,7 +2,11 @@
 
 use std::io::Cursor;
 
-use image::{ColorType, ImageDecoder, ImageError, ImageReader, Limits};
+use image::metadata::Orientation;
+use image::{
+    ColorType, DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    RgbImage,
+};
 
 use super::resize::Size;
 use crate::{Error, Result};
@@ -24,57 +28,110 @@ pub(crate) struct Header {
     pub grey: bool,
 }
 
-/// Reads the header of the image `bytes`; a JPEG is also looked through for its end.
-///
-/// # Errors
-/// Bytes that are no image of a supported format, are cut off, or are too large an image; more
-/// than 8 bits a channel.
-pub(crate) fn header(bytes: &[u8], name: &str) -> Result<Header> {
-    let decoder = open(bytes, name)?;
-    let (width, height) = decoder.dimensions();
-    let grey = !decoder.color_type().has_color();
-    Ok(Header { size: Size { height, width }, grey })
+/// An encoded image.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Picture<'a> {
+    pub bytes: &'a [u8],
+    /// For messages.
+    pub name: &'a str,
+    /// Whether an EXIF orientation is applied. That of a TIFF always is, as Pillow does it.
+    pub upright: bool,
 }
 
-/// Decodes `bytes` into `pixels`: row by row, `channels` (1 or 3) bytes a pixel. Grey becomes RGB
-/// by repetition; alpha is dropped, as Pillow's `convert("RGB")` does. EXIF orientation is not
-/// applied.
-///
-/// # Errors
-/// As [`header`]; bytes that can't be decoded; colour where one channel is wanted.
-pub(crate) fn decode(
-    bytes: &[u8],
-    name: &str,
-    channels: usize,
+impl Picture<'_> {
+    /// Reads the header; a JPEG is also looked through for its end.
+    ///
+    /// # Errors
+    /// Bytes that are no image of a supported format, are cut off, or are too large an image; more
+    /// than 8 bits a channel.
+    pub fn header(&self) -> Result<Header> {
+        let (mut decoder, format) = open(self.bytes, self.name)?;
+        let (width, height) = decoder.dimensions();
+        let grey = !decoder.color_type().has_color();
+        let size = match turned(self.orientation(&mut decoder, format)?) {
+            true => Size { height: width, width: height },
+            false => Size { height, width },
+        };
+        Ok(Header { size, grey })
+    }
+
+    /// Decodes the image into `pixels`: row by row, `channels` (1 or 3) bytes a pixel. Grey becomes
+    /// RGB by repetition; alpha is dropped, as Pillow's `convert("RGB")` does.
+    ///
+    /// # Errors
+    /// As [`Self::header`]; bytes that can't be decoded; colour where one channel is wanted.
+    pub fn decode(&self, channels: usize, pixels: &mut Vec<u8>) -> Result<Size> {
+        let name = self.name;
+        let (mut decoder, format) = open(self.bytes, name)?;
+        let (width, height) = decoder.dimensions();
+        let (from, colour) = match decoder.color_type() {
+            ColorType::L8 => (1, false),
+            ColorType::La8 => (2, false),
+            ColorType::Rgb8 => (3, true),
+            ColorType::Rgba8 => (4, true),
+            other => return Err(too_deep(name, &other)),
+        };
+        if colour && channels == 1 {
+            return Err(Error::input(
+                name,
+                "a colour image, but the model takes grey ones",
+                "convert the images to grey: Pillow's convert(\"L\")",
+            ));
+        }
+        let orientation = self.orientation(&mut decoder, format)?;
+        let total = usize::try_from(decoder.total_bytes())
+            .map_err(|_| Error::input(name, "too large an image", REPAIR))?;
+        pixels.clear();
+        pixels.resize(total, 0);
+        decoder.read_image(pixels).map_err(|error| undecodable(name, &error))?;
+        match (from, channels) {
+            (1, 3) => *pixels = pixels.iter().flat_map(|&grey| [grey; 3]).collect(),
+            (2, 3) => {
+                *pixels = pixels.as_chunks::<2>().0.iter().flat_map(|&[l, _]| [l; 3]).collect()
+            }
+            _ => keep(pixels, from, channels),
+        }
+        match orientation {
+            Orientation::NoTransforms => Ok(Size { height, width }),
+            other => turn(pixels, Size { height, width }, channels, other),
+        }
+    }
+
+    fn orientation(
+        &self,
+        decoder: &mut impl ImageDecoder,
+        format: ImageFormat,
+    ) -> Result<Orientation> {
+        match self.upright || format == ImageFormat::Tiff {
+            true => decoder.orientation().map_err(|error| undecodable(self.name, &error)),
+            false => Ok(Orientation::NoTransforms),
+        }
+    }
+}
+
+/// Whether height and width change places.
+fn turned(orientation: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(orientation, Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH)
+}
+
+/// Turns an image of 1 or 3 channels; returns the new size.
+fn turn(
     pixels: &mut Vec<u8>,
+    size: Size,
+    channels: usize,
+    orientation: Orientation,
 ) -> Result<Size> {
-    let decoder = open(bytes, name)?;
-    let (width, height) = decoder.dimensions();
-    let (from, colour) = match decoder.color_type() {
-        ColorType::L8 => (1, false),
-        ColorType::La8 => (2, false),
-        ColorType::Rgb8 => (3, true),
-        ColorType::Rgba8 => (4, true),
-        other => return Err(too_deep(name, &other)),
+    let raw = std::mem::take(pixels);
+    let image = match channels {
+        1 => GrayImage::from_raw(size.width, size.height, raw).map(DynamicImage::from),
+        _ => RgbImage::from_raw(size.width, size.height, raw).map(DynamicImage::from),
     };
-    if colour && channels == 1 {
-        return Err(Error::input(
-            name,
-            "a colour image, but the model takes grey ones",
-            "convert the images to grey: Pillow's convert(\"L\")",
-        ));
-    }
-    let total = usize::try_from(decoder.total_bytes())
-        .map_err(|_| Error::input(name, "too large an image", REPAIR))?;
-    pixels.clear();
-    pixels.resize(total, 0);
-    decoder.read_image(pixels).map_err(|error| undecodable(name, &error))?;
-    match (from, channels) {
-        (1, 3) => *pixels = pixels.iter().flat_map(|&grey| [grey; 3]).collect(),
-        (2, 3) => *pixels = pixels.as_chunks::<2>().0.iter().flat_map(|&[l, _]| [l; 3]).collect(),
-        _ => keep(pixels, from, channels),
-    }
-    Ok(Size { height, width })
+    let mut image = image.ok_or_else(|| Error::internal("pixels that are no image"))?;
+    image.apply_orientation(orientation);
+    let size = Size { height: image.height(), width: image.width() };
+    *pixels = image.into_bytes();
+    Ok(size)
 }
 
 /// Keeps the first `to` of each `from` channels.
@@ -89,20 +146,20 @@ fn keep(pixels: &mut Vec<u8>, from: usize, to: usize) {
     pixels.truncate(count * to);
 }
 
-fn open<'a>(bytes: &'a [u8], name: &str) -> Result<impl ImageDecoder + 'a> {
+fn open<'a>(bytes: &'a [u8], name: &str) -> Result<(impl ImageDecoder + 'a, ImageFormat)> {
     if bytes.is_empty() {
         return Err(Error::input(name, "the file is empty", REPAIR));
     }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let mut reader = reader.map_err(|error| undecodable(name, &ImageError::IoError(error)))?;
-    if reader.format().is_none() {
+    let Some(format) = reader.format() else {
         return Err(Error::input(
             name,
             "the content is no image (PNG, JPEG, WebP, BMP, GIF or TIFF)",
             REPAIR,
         ));
-    }
-    if reader.format() == Some(image::ImageFormat::Jpeg) && jpeg_is_cut(bytes) {
+    };
+    if format == ImageFormat::Jpeg && jpeg_is_cut(bytes) {
         return Err(Error::input(name, "the image ends early", REPAIR));
     }
     let mut limits = Limits::default();
@@ -124,7 +181,7 @@ fn open<'a>(bytes: &'a [u8], name: &str) -> Result<impl ImageDecoder + 'a> {
     if !decoder_is_8_bit(decoder.color_type()) {
         return Err(too_deep(name, &decoder.original_color_type()));
     }
-    Ok(decoder)
+    Ok((decoder, format))
 }
 
 fn decoder_is_8_bit(color: ColorType) -> bool {
@@ -181,8 +238,6 @@ fn jpeg_is_cut(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use image::{DynamicImage, ImageFormat};
-
     use super::*;
 
     fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
@@ -193,8 +248,100 @@ mod tests {
 
     fn pixels(bytes: &[u8], channels: usize) -> Result<Vec<u8>> {
         let mut out = vec![9; 5];
-        decode(bytes, "a.png", channels, &mut out)?;
+        Picture { bytes, name: "a.png", upright: false }.decode(channels, &mut out)?;
         Ok(out)
+    }
+
+    fn header(bytes: &[u8], name: &str) -> Result<Header> {
+        Picture { bytes, name, upright: false }.header()
+    }
+
+    /// A TIFF header and one directory that holds nothing but the orientation.
+    fn exif(orientation: u8) -> Vec<u8> {
+        let mut bytes = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+        bytes.extend([orientation, 0, 0, 0, 0, 0, 0]);
+        bytes
+    }
+
+    /// Where the pixels `a b c` over `d e f` come to lie; by the table in the EXIF standard: what
+    /// row 0 and column 0 are seen as.
+    const TURNS: [(u8, u32, &[u8; 6]); 8] = [
+        (1, 2, b"abcdef"),
+        (2, 2, b"cbafed"),
+        (3, 2, b"fedcba"),
+        (4, 2, b"defabc"),
+        (5, 3, b"adbecf"),
+        (6, 3, b"daebfc"),
+        (7, 3, b"fcebda"),
+        (8, 3, b"cfbead"),
+    ];
+
+    #[test]
+    fn upright_images_are_turned_as_exif_says() {
+        use image::ImageEncoder;
+        let grey: Vec<u8> = b"abcdef".to_vec();
+        let rgb: Vec<u8> = grey.iter().flat_map(|&v| [v, 0, 255 - v]).collect();
+        for (orientation, height, expected) in TURNS {
+            for (channels, raw, color) in [
+                (1, &grey, image::ExtendedColorType::L8),
+                (3, &rgb, image::ExtendedColorType::Rgb8),
+            ] {
+                let mut bytes = Vec::new();
+                let mut encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+                encoder.set_exif_metadata(exif(orientation)).unwrap();
+                encoder.write_image(raw, 3, 2, color).unwrap();
+                let mut out = Vec::new();
+                let mut picture = Picture { bytes: &bytes, name: "a.png", upright: true };
+                let size = Size { height, width: 5 - height };
+                assert_eq!(picture.decode(channels, &mut out).unwrap(), size);
+                assert_eq!(picture.header().unwrap().size, size);
+                let seen: Vec<u8> = out.iter().copied().step_by(channels).collect();
+                assert_eq!(&seen, expected, "orientation {orientation}");
+                picture.upright = false;
+                assert_eq!(
+                    picture.decode(channels, &mut out).unwrap(),
+                    Size { height: 2, width: 3 }
+                );
+                assert_eq!(&out, raw);
+            }
+        }
+    }
+
+    /// A grey TIFF of 3 x 2 pixels, laid down by hand: TIFF 6.0, baseline grey.
+    fn tiff(orientation: u16) -> Vec<u8> {
+        let entry = |tag: u16, kind: u16, value: u32| {
+            let mut bytes = [tag.to_le_bytes(), kind.to_le_bytes()].concat();
+            bytes.extend(1u32.to_le_bytes());
+            bytes.extend(value.to_le_bytes());
+            bytes
+        };
+        let mut bytes = b"II\x2a\0\x0e\0\0\0abcdef".to_vec();
+        let entries = [
+            (256, 3),
+            (257, 2),
+            (258, 8),
+            (259, 1),
+            (262, 1),
+            (273, 8),
+            (274, u32::from(orientation)),
+            (277, 1),
+            (278, 2),
+            (279, 6),
+        ];
+        bytes.extend((entries.len() as u16).to_le_bytes());
+        bytes.extend(entries.iter().flat_map(|&(tag, value)| entry(tag, 4, value)));
+        bytes.extend([0; 4]);
+        bytes
+    }
+
+    #[test]
+    fn a_tiff_is_turned_wherever_it_lies() {
+        for (orientation, height, expected) in TURNS {
+            let bytes = tiff(orientation.into());
+            assert_eq!(pixels(&bytes, 1).unwrap(), expected, "orientation {orientation}");
+            let size = Size { height, width: 5 - height };
+            assert_eq!(header(&bytes, "a.tif").unwrap().size, size);
+        }
     }
 
     #[test]

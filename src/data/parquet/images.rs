@@ -87,6 +87,11 @@ impl Encoded for Images {
         self.rows
     }
 
+    /// `datasets` turns images as `ImageOps.exif_transpose` does.
+    fn upright(&self) -> bool {
+        true
+    }
+
     fn name(&self, row: usize) -> String {
         self.shard(row).map_or_else(|| format!("row {row}"), |(_, shard, local)| shard.place(local))
     }
