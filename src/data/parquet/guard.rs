@@ -1,7 +1,7 @@
 //! Calls into the `parquet` crate, which may panic on hostile files.
 
 use std::cell::Cell;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::{Arc, Once};
 
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::pages;
 use crate::data::positioned::{Positioned, Tail};
 use crate::{Error, Result};
 
@@ -43,13 +44,17 @@ pub(super) fn guarded<T>(subject: &str, call: impl FnOnce() -> Result<T>) -> Res
     outcome.unwrap_or_else(|_| Err(damaged(subject, "its parts contradict each other")))
 }
 
-/// A file as the crate reads it: no two readers share a place, and no more is asked for than the
-/// file has.
-pub(super) struct Chunks(pub Arc<Positioned>);
+/// A file as the crate reads it: no two readers share a place, no more is asked for than the file
+/// has, and no page that unpacks to too much.
+pub(super) struct Chunks {
+    pub file: Arc<Positioned>,
+    /// Where the footer begins, before which pages lie.
+    pub footer: u64,
+}
 
 impl Length for Chunks {
     fn len(&self) -> u64 {
-        self.0.len()
+        self.file.len()
     }
 }
 
@@ -57,17 +62,23 @@ impl ChunkReader for Chunks {
     type T = BufReader<Tail>;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(BufReader::new(Tail::new(&self.0, start)))
+        let mut reader = BufReader::new(Tail::new(&self.file, start));
+        // Only headers of pages are read in this way, and the footer.
+        if start < self.footer {
+            let buffered = reader.fill_buf()?;
+            pages::check(buffered.get(..pages::HEAD).unwrap_or(buffered))?;
+        }
+        Ok(reader)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         let end = u64::try_from(length).ok().and_then(|length| start.checked_add(length));
-        if end.is_none_or(|end| end > self.0.len()) {
+        if end.is_none_or(|end| end > self.file.len()) {
             let problem = format!("{length} bytes at {start} lie behind the end of the file");
             return Err(ParquetError::EOF(problem));
         }
         let mut bytes = vec![0u8; length];
-        self.0
+        self.file
             .read_at(start, &mut bytes)
             .map_err(|error| ParquetError::General(error.to_string()))?;
         Ok(bytes.into())

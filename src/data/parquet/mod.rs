@@ -7,6 +7,7 @@ mod guard;
 mod images;
 mod labels;
 mod metadata;
+mod pages;
 mod shard;
 #[cfg(test)]
 mod tests;

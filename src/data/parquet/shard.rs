@@ -10,6 +10,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::guard::{Chunks, damaged, guarded};
+use super::pages;
 use crate::data::positioned::Positioned;
 use crate::{Error, Result};
 
@@ -66,17 +67,19 @@ impl Shard {
     pub fn open(path: &Path) -> Result<Self> {
         let file = Positioned::open(path)?;
         let subject = file.subject().to_owned();
-        check_frame(&file)?;
+        let footer = check_frame(&file)?;
         let reader = guarded(&subject, || {
-            SerializedFileReader::new(Chunks(file.clone())).map_err(|e| damaged(&subject, e))
+            SerializedFileReader::new(Chunks { file: file.clone(), footer })
+                .map_err(|e| damaged(&subject, e))
         })?;
         let image =
             find_images(&subject, reader.metadata().file_metadata().schema_descr().columns())?;
         let mut groups = Vec::new();
         let mut rows = 0usize;
         for (i, group) in reader.metadata().row_groups().iter().enumerate() {
-            let found = check_group(group, image, file.len())
+            let found = check_group(group, image, footer)
                 .ok_or_else(|| damaged(&subject, format!("row group {i} lies outside the file")))?;
+            check_sizes(group, &format!("{subject}: row group {i}"))?;
             groups.push(Group { first: rows, ..found });
             rows = rows.saturating_add(found.rows);
             if rows > MAX_ROWS {
@@ -210,8 +213,8 @@ impl Span<'_> {
     }
 }
 
-/// The magic bytes at either end, and a footer that fits between them.
-fn check_frame(file: &Positioned) -> Result<()> {
+/// The magic bytes at either end, and a footer that fits between them; returns where it begins.
+fn check_frame(file: &Positioned) -> Result<u64> {
     let subject = file.subject();
     if file.len() == 0 {
         return Err(damaged(subject, "the file is empty"));
@@ -241,21 +244,37 @@ fn check_frame(file: &Positioned) -> Result<()> {
     if footer > MAX_FOOTER {
         return Err(damaged(subject, format!("a footer of {footer} bytes is unreasonably long")));
     }
-    Ok(())
+    Ok(file.len().saturating_sub(u64::from(footer).saturating_add(8)))
 }
 
-/// A row group, where every column chunk lies within the file.
-fn check_group(group: &RowGroupMetaData, image: usize, file_len: u64) -> Option<Group> {
+/// A row group, where every column chunk lies before the footer.
+fn check_group(group: &RowGroupMetaData, image: usize, footer: u64) -> Option<Group> {
     let rows = usize::try_from(group.num_rows()).ok()?;
     for column in group.columns() {
         let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
         let start = u64::try_from(start).ok()?;
         let size = u64::try_from(column.compressed_size()).ok()?;
         u64::try_from(column.num_values()).ok()?;
-        start.checked_add(size).filter(|&end| end <= file_len)?;
+        start.checked_add(size).filter(|&end| end <= footer)?;
     }
     let bytes = usize::try_from(group.columns().get(image)?.uncompressed_size()).ok()?;
     Some(Group { first: 0, rows, image_bytes: bytes.checked_div(rows).unwrap_or(0) })
+}
+
+/// Refuses columns that unpack to too much, by what the footer says.
+fn check_sizes(group: &RowGroupMetaData, subject: &str) -> Result<()> {
+    for column in group.columns() {
+        let size = |bytes: i64| u64::try_from(bytes).unwrap_or_default();
+        let (packed, unpacked) = (size(column.compressed_size()), size(column.uncompressed_size()));
+        if let Some(problem) = pages::bomb(packed, unpacked) {
+            return Err(Error::input(
+                format!("{subject}, column {}", column.column_path().string()),
+                problem,
+                "write the data set again with encoded images, in row groups of a thousand at most",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The leaf `bytes` of the struct that holds the images.
