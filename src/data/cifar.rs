@@ -48,29 +48,40 @@ const CIFAR100: Layout = Layout {
 
 /// Whether the folder is one of the two; one missing file is told by [`load`].
 pub(crate) fn recognise(folder: &Path) -> bool {
-    let any = |layout: &Layout| {
-        layout.train.iter().chain([&layout.test]).any(|name| folder.join(name).is_file())
-    };
-    any(&CIFAR10) || any(&CIFAR100)
+    [CIFAR10, CIFAR100].iter().flat_map(names).any(|name| folder.join(name).is_file())
+}
+
+/// The files that hold the records.
+fn names(layout: &Layout) -> impl Iterator<Item = &'static str> + use<> {
+    layout.train.iter().copied().chain([layout.test])
 }
 
 /// Reads the folder; labels of CIFAR-100 are the fine ones.
 ///
 /// # Errors
-/// A missing file, a file that is no whole number of records, a label that is no class, a list of
-/// names of another length.
+/// Files of both; a missing file, a file that is no whole number of records, a label that is no
+/// class, a list of names of another length.
 pub(crate) fn load(folder: &Path) -> Result<Data> {
     read(folder, SMALL)
 }
 
 fn read(folder: &Path, small: u64) -> Result<Data> {
-    let there = |name: &str| folder.join(name).is_file();
-    let ten = CIFAR10.train.iter().any(|name| there(name)) || there(CIFAR10.test);
-    let layout = if ten { &CIFAR10 } else { &CIFAR100 };
+    let of =
+        |layout: &Layout| names(layout).map(|name| folder.join(name)).find(|path| path.is_file());
+    let layout = match (of(&CIFAR10), of(&CIFAR100)) {
+        (Some(ten), Some(hundred)) => {
+            return Err(Error::file(
+                &hundred,
+                format!("a file of CIFAR-100 beside CIFAR-10's {}", ten.display()),
+                "put each data set into a folder of its own",
+            ));
+        }
+        (Some(_), None) => &CIFAR10,
+        _ => &CIFAR100,
+    };
     let train = set(folder, layout, layout.train, small)?;
     let test = set(folder, layout, &[layout.test], small)?;
-    let files: Vec<PathBuf> =
-        layout.train.iter().chain([&layout.test]).map(|name| folder.join(name)).collect();
+    let files: Vec<PathBuf> = names(layout).map(|name| folder.join(name)).collect();
     let mut data = Data::new(&folder.display().to_string(), train, Some(test)).with_files(files);
     data.class_names = class_names(&folder.join(layout.names), layout.classes)?;
     Ok(data)

@@ -61,6 +61,27 @@ fn the_fine_label_of_cifar100_counts() {
 }
 
 #[test]
+fn a_folder_of_both_is_refused() {
+    let dir = cifar10();
+    std::fs::write(dir.path().join("test.bin"), records(1, &[0], |_| 42)).unwrap();
+    let error = problem(&dir);
+    assert!(error.contains("test.bin: a file of CIFAR-100 beside CIFAR-10's"), "{error}");
+}
+
+#[test]
+fn given_names_go_before_the_order_of_the_records() {
+    let dir = cifar10();
+    let names = ["j", "i", "h", "g", "f", "e", "d", "c", "b", "a"].map(str::to_owned);
+    std::fs::write(dir.path().join("batches.meta.txt"), names.join("\n")).unwrap();
+    let mut given = names.to_vec();
+    given.sort();
+    let options = crate::data::LoadOptions { class_names: Some(given), ..Default::default() };
+    let data = crate::data::load(dir.path(), &["x"], &options).unwrap();
+    assert_eq!(&data.train.labels()[..7], [9, 9, 8, 9, 8, 7, 9]);
+    assert_eq!(data.test.unwrap().labels(), [0, 0]);
+}
+
+#[test]
 fn damaged_folders_are_refused_with_the_file() {
     let dir = cifar10();
     let path = dir.path().join("data_batch_3.bin");

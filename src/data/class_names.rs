@@ -108,10 +108,7 @@ impl Classes {
             ));
         }
         self.numbers.get(name).copied().ok_or_else(|| {
-            let near = self
-                .names
-                .iter()
-                .max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
+            let near = self.nearest(name);
             let near = near.map(|near| format!("; the nearest is \"{near}\"")).unwrap_or_default();
             Error::input(
                 place,
@@ -119,6 +116,18 @@ impl Classes {
                 "name the class as in --class-names, or leave its images out",
             )
         })
+    }
+
+    /// Whether `name` is among them.
+    pub fn has(&self, name: &str) -> bool {
+        self.numbers.contains_key(name)
+    }
+
+    /// The name most like `name`.
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        let likeness = |other: &str| strsim::jaro(other, name);
+        let near = self.names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        near.map(String::as_str)
     }
 }
 

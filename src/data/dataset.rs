@@ -198,15 +198,25 @@ impl Dataset {
         Ok((kept, skipped))
     }
 
+    /// The first label that is not below `classes`, with its place.
+    pub(crate) fn beyond(&self, classes: usize) -> Option<(String, usize)> {
+        let (i, &label) = self.labels.iter().enumerate().find(|(_, label)| **label >= classes)?;
+        Some((format!("{}[{i}]", self.labels_subject), label))
+    }
+
+    /// Gives each class the number that `order` has for it.
+    pub(crate) fn renumber(&mut self, order: &BTreeMap<usize, usize>) {
+        for label in &mut self.labels {
+            *label = order.get(label).copied().unwrap_or(*label);
+        }
+    }
+
     fn validate_labels(&self, classes: usize) -> Result<()> {
-        match self.labels.iter().position(|&label| label >= classes) {
+        match self.beyond(classes) {
             None => Ok(()),
-            Some(i) => Err(Error::input(
-                format!("{}[{i}]", self.labels_subject),
-                format!(
-                    "label {} is outside the model's {classes} classes",
-                    self.labels.get(i).copied().unwrap_or_default()
-                ),
+            Some((place, label)) => Err(Error::input(
+                place,
+                format!("label {label} is outside the model's {classes} classes"),
                 format!("number the classes from 0 to {}", classes.saturating_sub(1)),
             )),
         }
@@ -247,6 +257,10 @@ pub struct Data {
     pub columns: BTreeMap<String, Vec<String>>,
     /// Samples that could not be read and were left out.
     pub skipped: Vec<Skipped>,
+    /// A file by which torchvision's `ImageFolder` numbers the training rows otherwise.
+    pub numbered_otherwise: Option<PathBuf>,
+    /// What a reader of the report should know of how the data were read.
+    pub notes: Vec<String>,
     /// The files of a folder that were used, relative to it; empty where the source is one file.
     pub files: Vec<PathBuf>,
 }
@@ -261,6 +275,8 @@ impl Data {
             class_names: None,
             columns: BTreeMap::new(),
             skipped: Vec::new(),
+            numbered_otherwise: None,
+            notes: Vec::new(),
             files: Vec::new(),
         }
     }

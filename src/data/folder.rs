@@ -9,14 +9,22 @@ use crate::{Error, Result};
 struct Kind {
     name: &'static str,
     recognise: fn(&Path) -> bool,
-    load: fn(&Path, &[&str]) -> Result<Data>,
+    load: fn(&Path, &[&str], &LoadOptions) -> Result<Data>,
 }
 
 const KINDS: [Kind; 4] = [
-    Kind { name: "NumPy arrays", recognise: npy_folder::recognise, load: npy_folder::load },
-    Kind { name: "CIFAR", recognise: cifar::recognise, load: |path, _| cifar::load(path) },
-    Kind { name: "IDX", recognise: idx::recognise, load: |path, _| idx::load(path) },
-    Kind { name: "parquet", recognise: parquet::recognise, load: |path, _| parquet::load(path) },
+    Kind {
+        name: "NumPy arrays",
+        recognise: npy_folder::recognise,
+        load: |path, inputs, _| npy_folder::load(path, inputs),
+    },
+    Kind { name: "CIFAR", recognise: cifar::recognise, load: |path, _, _| cifar::load(path) },
+    Kind { name: "IDX", recognise: idx::recognise, load: |path, _, _| idx::load(path) },
+    Kind {
+        name: "parquet",
+        recognise: parquet::recognise,
+        load: |path, _, options| parquet::load(path, options.class_names.as_deref()),
+    },
 ];
 
 /// Whether a folder shows at a glance that it holds samples.
@@ -31,7 +39,7 @@ pub(crate) fn recognise(path: &Path) -> bool {
 pub(crate) fn load(path: &Path, model_inputs: &[&str], options: &LoadOptions) -> Result<Data> {
     let found: Vec<&Kind> = KINDS.iter().filter(|kind| (kind.recognise)(path)).collect();
     match found.as_slice() {
-        [kind] => (kind.load)(path, model_inputs),
+        [kind] => (kind.load)(path, model_inputs, options),
         // A folder of images is told by least: any folder with folders might be one.
         [] => image_folder::load(path, options)?.ok_or_else(|| {
             Error::file(

@@ -21,6 +21,7 @@ mod normalization;
 mod npy;
 mod npy_folder;
 pub mod npz;
+mod numbering;
 mod options;
 mod parquet;
 mod picture;
@@ -61,17 +62,18 @@ use crate::{Error, Result};
 /// of a model not fed images are found.
 ///
 /// # Errors
-/// An ending that is no supported format, all that the format's reader refuses, and images that
-/// can't be read or don't go with the options.
+/// An ending that is no supported format, all that the format's reader refuses, class names that
+/// don't go with the labels, and images that can't be read or don't go with the options.
 pub fn load(path: &Path, model_inputs: &[&str], options: &LoadOptions) -> Result<Data> {
-    let mut data = if path.is_dir() {
+    let data = if path.is_dir() {
         folder::load(path, model_inputs, options)?
     } else {
-        load_file(path, model_inputs)?
+        load_file(path, model_inputs, options)?
     };
-    if data.class_names.is_none() {
-        data.class_names.clone_from(&options.class_names);
-    }
+    let data = match &options.class_names {
+        Some(given) => numbering::by_names(data, given)?,
+        None => data,
+    };
     data.inspect(options)
 }
 
@@ -86,13 +88,13 @@ pub fn recognise(path: &Path) -> bool {
     }
 }
 
-fn load_file(path: &Path, model_inputs: &[&str]) -> Result<Data> {
+fn load_file(path: &Path, model_inputs: &[&str], options: &LoadOptions) -> Result<Data> {
     // A missing file is told as such, whatever its name ends in.
     npz::open(path)?;
     let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     match ending.as_deref() {
         Some("npz") => npz::from_path(path, model_inputs),
-        Some("parquet") => parquet::load(path),
+        Some("parquet") => parquet::load(path, options.class_names.as_deref()),
         Some("safetensors") => safetensors::load(path, model_inputs),
         _ => Err(Error::file(
             path,

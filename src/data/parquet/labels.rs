@@ -1,10 +1,12 @@
 //! The class of each row: a whole number, or a text that names it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parquet::basic::Type;
 
 use super::shard::{Cell, Shard};
+use crate::data::class_names::Classes;
+use crate::data::numbering::whole;
 use crate::{Error, Result};
 
 /// Names of the label column, in the order in which they are looked for.
@@ -89,26 +91,42 @@ impl Labels {
         Ok(if kinds.1 { Self::Texts(numbers, texts) } else { Self::Numbers(numbers) })
     }
 
-    /// The sets' labels as class numbers; texts are numbered in their order.
+    /// The sets' labels as class numbers; texts are numbered as the `given` names, or else in the
+    /// order of their bytes. `subject` names the data.
     ///
     /// # Errors
-    /// Numbers in one set and texts in another.
-    pub fn number(train: Self, test: Self) -> Result<Numbered> {
-        let mut all: BTreeMap<String, usize> = BTreeMap::new();
+    /// Numbers in one set and texts in another; a text that is not among the names; whole numbers
+    /// as texts whose order is not that of the numbers.
+    pub fn number(
+        train: Self,
+        test: Self,
+        given: Option<&[String]>,
+        subject: &str,
+    ) -> Result<Numbered> {
+        let mut all: BTreeSet<String> = BTreeSet::new();
         let mut numbers = false;
         for set in [&train, &test] {
             match set {
-                Self::Texts(_, texts) => all.extend(texts.keys().map(|text| (text.clone(), 0))),
+                Self::Texts(_, texts) => all.extend(texts.keys().cloned()),
                 Self::Numbers(labels) => numbers |= !labels.is_empty(),
             }
         }
         if numbers && !all.is_empty() {
             return Err(mixed("the test set"));
         }
-        all.values_mut().enumerate().for_each(|(class, number)| *number = class);
-        let (train, test) = (train.by(&all), test.by(&all));
-        let names = (!all.is_empty()).then(|| all.into_keys().collect());
-        Ok(Numbered { train, test, names })
+        if all.is_empty() {
+            let none = BTreeMap::new();
+            return Ok(Numbered { train: train.by(&none), test: test.by(&none), names: None });
+        }
+        if given.is_none() {
+            check_order(&all, subject)?;
+        }
+        let classes = Classes::new(given, all.iter().cloned());
+        let number = |text: String| Ok((classes.number(&text, subject)?, text));
+        let numbers = all.into_iter().map(number).collect::<Result<Vec<(usize, String)>>>()?;
+        let numbers = numbers.into_iter().map(|(number, text)| (text, number)).collect();
+        let (train, test) = (train.by(&numbers), test.by(&numbers));
+        Ok(Numbered { train, test, names: Some(classes.into_names()) })
     }
 
     /// Class numbers, where `classes` are those of the texts.
@@ -132,6 +150,26 @@ pub(super) struct Numbered {
     pub train: Vec<usize>,
     pub test: Vec<usize>,
     pub names: Option<Vec<String>>,
+}
+
+/// Refuses texts that are all whole numbers where it matters whether they are read as such.
+fn check_order(texts: &BTreeSet<String>, subject: &str) -> Result<()> {
+    let numbers: Option<Vec<usize>> = texts.iter().map(|text| whole(text)).collect();
+    let odd = numbers.and_then(|numbers| {
+        let mut numbers = numbers.into_iter().enumerate().zip(texts);
+        numbers.find(|((class, number), _)| class != number)
+    });
+    match odd {
+        None => Ok(()),
+        Some(((class, number), text)) => Err(Error::input(
+            subject,
+            format!(
+                "label \"{text}\" is a number written as text: class {number} by its value, class \
+                 {class} in the order of texts"
+            ),
+            "write the labels as int64, or give --class-names in the order of the model's outputs",
+        )),
+    }
 }
 
 fn mixed(subject: &str) -> Error {

@@ -49,12 +49,13 @@ pub(crate) fn recognise(folder: &Path) -> bool {
     shards_folder(folder).is_some()
 }
 
-/// Reads one file, which is then the only set, or a folder of shards.
+/// Reads one file, which is then the only set, or a folder of shards; labels that are texts are
+/// numbered as `class_names`, where they are given.
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn load(path: &Path) -> Result<Data> {
-    let sets = open(path)?;
+pub(crate) fn load(path: &Path, class_names: Option<&[String]>) -> Result<Data> {
+    let sets = open(path, class_names)?;
     let source = path.display().to_string();
     let dataset = |set: ParquetSet| Dataset::of_images(set.store, set.labels, &source);
     let test = sets.test.map(dataset).transpose()?;
@@ -63,13 +64,13 @@ pub(crate) fn load(path: &Path) -> Result<Data> {
     Ok(data)
 }
 
-/// Opens one file, which is then the only set, or a folder of shards.
+/// Opens one file, which is then the only set, or a folder of shards; `given` as in [`load`].
 ///
 /// # Errors
 /// Files that are damaged or lack an image or label column, shards that are missing, samples
 /// without a label; every message names the file and the row. Images are looked at when they are
 /// read.
-pub(crate) fn open(path: &Path) -> Result<ParquetSets> {
+pub(crate) fn open(path: &Path, given: Option<&[String]>) -> Result<ParquetSets> {
     let (train, test) = if path.is_dir() {
         let folder = shards_folder(path).ok_or_else(|| {
             Error::file(path, "no train-*.parquet is there", "give the folder of the shards")
@@ -88,7 +89,7 @@ pub(crate) fn open(path: &Path) -> Result<ParquetSets> {
     let class_names = class_names::told(train.iter().chain(&test))?;
     let train_labels = Labels::read(&train, class_names.as_deref())?;
     let test_labels = Labels::read(&test, class_names.as_deref())?;
-    let labels = Labels::number(train_labels, test_labels)?;
+    let labels = Labels::number(train_labels, test_labels, given, &path.display().to_string())?;
     let columns = metadata::read(&train)?;
     let set = |shards: Vec<Shard>, labels| -> ParquetSet {
         ParquetSet { store: Arc::new(Images::new(shards)), labels }

@@ -103,6 +103,10 @@ fn sound(path: &Path, rows: usize, classes: usize, note: Option<&str>) {
     write(path, SCHEMA, note, groups.collect());
 }
 
+fn open(path: &Path) -> Result<ParquetSets> {
+    super::open(path, None)
+}
+
 fn problem(path: &Path) -> String {
     open(path).unwrap_err().to_string()
 }
@@ -197,6 +201,60 @@ fn labels_may_be_texts_and_other_columns_are_kept() {
     assert_eq!(sets.columns.len(), 3);
 }
 
+const TEXTS: &str = "message schema {
+    optional group image { optional binary bytes; optional binary path (UTF8); }
+    optional binary label (UTF8);
+}";
+
+fn texts(path: &Path, labels: &[&str]) {
+    let [image, paths] = pictures(0..labels.len());
+    write(path, TEXTS, None, vec![vec![image, paths, bytes(labels)]]);
+}
+
+fn list(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[test]
+fn given_names_number_the_texts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("d.parquet");
+    texts(&path, &["dog", "ape", "cat"]);
+    let given = list(&["dog", "cat", "bird", "ape"]);
+    let sets = super::open(&path, Some(&given)).unwrap();
+    assert_eq!(sets.train.labels, [0, 3, 1]);
+    assert_eq!(sets.class_names.unwrap(), given);
+    let error = super::open(&path, Some(&list(&["dog", "apa", "cat"]))).unwrap_err().to_string();
+    assert!(error.contains("\"ape\" is not among the 3 class names; the nearest"), "{error}");
+    // Digits are names where a list says so, and else must be in order.
+    texts(&path, &["8", "9", "10"]);
+    let error = problem(&path);
+    assert!(error.contains("label \"10\" is a number written as text"), "{error}");
+    let given = list(&["8", "9", "10"]);
+    assert_eq!(super::open(&path, Some(&given)).unwrap().train.labels, [0, 1, 2]);
+    texts(&path, &["1", "0", "2"]);
+    assert_eq!(open(&path).unwrap().train.labels, [1, 0, 2]);
+}
+
+#[test]
+fn given_names_go_before_the_footer_s_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("d.parquet");
+    let note = r#"{"info": {"features": {"label":
+        {"names": ["ape", "cat", "dog"], "_type": "ClassLabel"}}}}"#;
+    sound(&path, 4, 3, Some(note));
+    let load = |names: &[&str]| {
+        let names = list(names);
+        crate::data::numbering::by_names(super::load(&path, Some(&names))?, &names)
+    };
+    let data = load(&["dog", "cat", "ape"]).unwrap();
+    assert_eq!(data.train.labels(), [2, 1, 0, 2]);
+    assert_eq!(data.class_names.unwrap(), ["dog", "cat", "ape"]);
+    let error = load(&["dog", "cat", "monkey"]).unwrap_err().to_string();
+    assert!(error.contains("\"ape\", class 0 of the data, is not among"), "{error}");
+    assert!(error.contains("\"monkey\" of the list is no class of the data"), "{error}");
+}
+
 #[test]
 fn blocks_are_let_go_and_read_again() {
     let dir = tempfile::tempdir().unwrap();
@@ -289,6 +347,92 @@ fn schemas_without_images_or_labels_are_refused() {
     assert!(problem(&path).contains("several columns of images: a, b"));
     write(&path, &group(&format!("{image} optional int64 label;")), None, vec![]);
     assert!(problem(&path).contains("no rows"));
+}
+
+/// One row of many zeros, which pack to next to nothing.
+fn bomb(path: &Path) {
+    let schema = Arc::new(parse_message_type(SCHEMA).unwrap());
+    let packed = Compression::ZSTD(parquet::basic::ZstdLevel::default());
+    let properties = WriterProperties::builder()
+        .set_compression(packed)
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
+        .build();
+    let file = File::create(path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties)).unwrap();
+    let mut rows = writer.next_row_group().unwrap();
+    for content in [vec![0; 65 << 20], b"0.png".to_vec()] {
+        let mut leaf = rows.next_column().unwrap().unwrap();
+        let ColumnWriter::ByteArrayColumnWriter(w) = leaf.untyped() else { panic!("no bytes") };
+        w.write_batch(&[ByteArray::from(content)], Some(&[2]), None).unwrap();
+        leaf.close().unwrap();
+    }
+    let mut leaf = rows.next_column().unwrap().unwrap();
+    let ColumnWriter::Int64ColumnWriter(w) = leaf.untyped() else { panic!("no numbers") };
+    w.write_batch(&[0], Some(&[1]), None).unwrap();
+    leaf.close().unwrap();
+    rows.close().unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_bomb_is_refused_before_it_is_unpacked() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("d.parquet");
+    bomb(&path);
+    let error = problem(&path);
+    assert!(error.contains("row group 0, column image.bytes"), "{error}");
+    assert!(error.contains("looks like a decompression bomb"), "{error}");
+    // A footer that says less is contradicted by the page.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let unpacked = |n: u64| -> Vec<u8> {
+        let mut zigzag = n << 1;
+        let mut out = Vec::new();
+        while zigzag > 0x7f {
+            out.push((zigzag & 0x7f) as u8 | 0x80);
+            zigzag >>= 7;
+        }
+        out.push(zigzag as u8);
+        out
+    };
+    // The chunk's size is that of its one page and its header's.
+    let footer = bytes.len()
+        - 8
+        - u32::from_le_bytes(bytes[bytes.len() - 8..][..4].try_into().unwrap()) as usize;
+    let found = ((65u64 << 20) + 5..(65 << 20) + 200).find_map(|n| {
+        let wanted = unpacked(n);
+        let at = bytes[footer..].windows(wanted.len()).position(|window| window == wanted)?;
+        Some((footer + at, wanted.len()))
+    });
+    let (at, len) = found.expect("the size in the footer");
+    let low: Vec<u8> = (1..=len).map(|i| if i < len { 0x80 } else { 1 }).collect();
+    bytes[at..at + len].copy_from_slice(&low);
+    std::fs::write(&path, bytes).unwrap();
+    let sets = open(&path).unwrap();
+    let error = sets.train.store.read(0, &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("damaged") && error.contains("a page of"), "{error}");
+}
+
+#[test]
+fn images_of_a_parquet_file_are_upright() {
+    use image::ImageEncoder;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("d.parquet");
+    let mut png = Vec::new();
+    let mut encoder = image::codecs::png::PngEncoder::new(&mut png);
+    // Orientation 6: to be turned by a quarter to the right.
+    let exif = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    encoder.set_exif_metadata(exif.to_vec()).unwrap();
+    encoder.write_image(&[0, 51, 102, 153, 204, 255], 3, 2, image::ExtendedColorType::L8).unwrap();
+    let column = |bytes: &[u8]| Column::Bytes(vec![Some(bytes.to_vec())], 2);
+    write(&path, SCHEMA, None, vec![vec![column(&png), column(b"0.png"), longs(&[0])]]);
+    let data = crate::data::load(&path, &["x"], &Default::default()).unwrap();
+    let dims = vec![None, Some(1), None, None];
+    let spec = crate::data::InputSpec { name: "x".into(), dims };
+    let (shape, values) = data.train.batch(&[0], &spec, &Default::default()).unwrap();
+    assert_eq!(shape, [1, 1, 3, 2]);
+    let fifths: Vec<f32> = values.iter().map(|value| (value * 5.0).round()).collect();
+    assert_eq!(fifths, [3.0, 0.0, 4.0, 1.0, 5.0, 2.0]);
 }
 
 #[test]
