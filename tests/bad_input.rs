@@ -442,6 +442,33 @@ fn bad_data_of_other_formats() {
             files("two", &[("y.npy", &digits.y_train), ("train.bin", b"")]),
             error(&["NumPy", "CIFAR", "folder of its own"]),
         ),
+        (
+            "two kinds of CIFAR",
+            files("cifars", &[("data_batch_1.bin", b""), ("train.bin", b"")]),
+            error(&["CIFAR-100", "data_batch_1.bin", "folder of its own"]),
+        ),
+        (
+            "sets taken for classes",
+            files("sets", &[("train/a/1.png", b""), ("holdout/a/1.png", b"")]),
+            error(&["sets/train", "no class", "holdout", "test"]),
+        ),
+        (
+            "labels of two kinds",
+            files(
+                "mixed",
+                &[
+                    ("metadata.csv", b"file_name,label\n1.png,0\n2.png,-1\n"),
+                    ("1.png", b""),
+                    ("2.png", b""),
+                ],
+            ),
+            error(&["metadata.csv: line 3", "\"-1\"", "--class-names"]),
+        ),
+        (
+            "images that torchvision reads",
+            files("ppm", &[("a/1.ppm", b"P6"), ("a/1.png", b""), ("b/1.png", b"")]),
+            error(&["a/1.ppm", "PNG"]),
+        ),
         ("CIFAR cut off", files("cifar", &[("data_batch_1.bin", &[0; 99])]), error(&["3073-byte"])),
         (
             "IDX of terabytes",
@@ -473,6 +500,27 @@ fn bad_data_of_other_formats() {
         let arguments =
             ["compare", &original, &unlearned, "--data", data, "--forget-classes", "3", "--quiet"];
         check(folder, what, &arguments, expected);
+    }
+}
+
+#[test]
+fn names_that_do_not_go_with_the_labels() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (original, unlearned) = (path(&model("conv-original")), path(&model("conv-retrained")));
+    let names = write(folder, "names.txt", b"ape\ncat\n");
+    let table = write(folder, "table/metadata.csv", b"file_name,label\n1.png,ape\n2.png,cot\n");
+    write(folder, "table/1.png", b"");
+    write(folder, "table/2.png", b"");
+    let table = path(Path::new(&table).parent().expect("a folder"));
+    let digits = path(&fixture("digits.npz"));
+    for (what, data, expected) in [
+        ("fewer names than labels", digits, error(&["digits.npz", "2 classes", "--class-names"])),
+        ("an unknown name", table, error(&["line 3", "\"cot\"", "\"cat\""])),
+    ] {
+        let given = ["--class-names", &names, "--forget-classes", "ape", "--quiet"];
+        let arguments = [&["compare", &original, &unlearned, "--data", &data], &given[..]].concat();
+        check(folder, what, &arguments, &expected);
     }
 }
 

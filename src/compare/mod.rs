@@ -173,6 +173,7 @@ fn measure_all(
             if count == 1 { "it" } else { "them" },
         ));
     }
+    report.notes.extend(data.notes.iter().cloned());
     let forget = samples.forget.resolve(&data)?;
     let splits = Splits::resolve(&data, &forget, request.seed)?;
     let source = Source { data: &data, preprocess: &samples.options.preprocess };

@@ -1,7 +1,7 @@
 //! Folders of images: `train/CLASS/IMAGE` and `test/CLASS/IMAGE`, `CLASS/IMAGE`, or either with a
 //! table (`metadata.csv`, `metadata.jsonl`) in place of class folders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
@@ -11,14 +11,10 @@ use std::sync::Arc;
 use super::archive::unreadable;
 use super::class_names::Classes;
 use super::metadata::{self, Metadata};
+use super::table_labels::{self, Reading};
 use super::walk::{self, Listing};
-use super::{Data, Dataset, Encoded, LoadOptions};
+use super::{Data, Dataset, Encoded, LoadOptions, numbering, set_folders};
 use crate::{Error, Result};
-
-const TRAIN: &str = "train";
-
-/// Names of the folder that is measured on, in the order in which they are looked for.
-const EVALUATION: [&str; 4] = ["test", "val", "valid", "validation"];
 
 const LAYOUT: &str =
     "put images into train/CLASS/ and test/CLASS/, or into CLASS/ to have one set split";
@@ -70,6 +66,8 @@ struct Set {
     /// Classes that have a folder, with images or without.
     classes: Vec<String>,
     columns: BTreeMap<String, Vec<String>>,
+    /// A file by which torchvision numbers the rows otherwise.
+    odd: Option<PathBuf>,
     /// The table that it was read from, relative to the data folder.
     table: Option<PathBuf>,
 }
@@ -81,7 +79,7 @@ pub(crate) fn recognise(root: &Path) -> bool {
     let holds_images = |folder: &PathBuf| {
         walk::list(folder).is_ok_and(|own| own.files.values().any(|file| walk::is_image(file)))
     };
-    listing.folders.contains_key(OsStr::new(TRAIN))
+    set_folders::has_train(&listing.folders)
         || tables.iter().any(|name| listing.files.contains_key(OsStr::new(name)))
         || listing.folders.values().filter(|folder| holds_images(folder)).nth(1).is_some()
 }
@@ -93,33 +91,34 @@ pub(crate) fn recognise(root: &Path) -> bool {
 /// used; class names that are not in the given list.
 pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Option<Data>> {
     let listing = walk::list(root)?;
-    let folder = |name: &str| listing.folders.get(OsStr::new(name));
     let table = metadata::read(&listing)?;
-    let evaluation = EVALUATION.iter().find(|name| folder(name).is_some());
+    let found = set_folders::find(&listing.folders)?;
     // A lone `train` is one set; beside other folders it is a class like them.
     let alone = listing.folders.len() == 1;
-    let parts: Vec<&str> = match (folder(TRAIN), evaluation) {
-        (Some(_), Some(evaluation)) => vec![TRAIN, evaluation],
-        (Some(_), None) if alone && table.is_none() => vec![TRAIN],
+    let parts: Vec<&Path> = match (found.train, found.evaluation) {
+        (Some(train), Some(evaluation)) => vec![train, evaluation],
+        (Some(train), None) if alone && table.is_none() => vec![train],
         _ => Vec::new(),
     };
     let mut sets = Vec::new();
     if parts.is_empty() {
         sets.push(match &table {
             Some(table) => from_table(root, root, table, |_| true)?,
-            None => from_classes(root, root, &listing)?,
+            None => {
+                set_folders::refuse_as_classes(&listing.folders)?;
+                from_classes(root, root, &listing)?
+            }
         });
     }
-    for part in parts {
-        let path = root.join(part);
-        let own = walk::list(&path)?;
+    for path in parts {
+        let own = walk::list(path)?;
         sets.push(match (&table, metadata::read(&own)?) {
-            (_, Some(own)) => from_table(root, &path, &own, |_| true)?,
+            (_, Some(own)) => from_table(root, path, &own, |_| true)?,
             (Some(table), None) => {
-                let inside = |file: &Path| file.starts_with(part);
+                let inside = |file: &Path| root.join(file).starts_with(path);
                 from_table(root, root, table, inside)?
             }
-            (None, None) => from_classes(root, &path, &own)?,
+            (None, None) => from_classes(root, path, &own)?,
         });
     }
     if sets.iter().all(|set| set.samples.is_empty() && set.table.is_none()) {
@@ -131,9 +130,12 @@ pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Option<Data>> {
 /// Images in class folders, nested ones included.
 fn from_classes(root: &Path, folder: &Path, listing: &Listing) -> Result<Set> {
     let mut set = Set { subject: folder.display().to_string(), ..Set::default() };
+    set.odd = walk::hidden_image(listing);
     for (name, path) in &listing.folders {
         let class = text(name, path)?;
-        for image in walk::images(path)? {
+        let images = walk::images(path)?;
+        set.odd = set.odd.take().or(images.odd);
+        for image in images.files {
             let place = image.display().to_string();
             let file = relative(root, &image)?;
             set.samples.push(Sample { file, label: class.clone(), place });
@@ -190,22 +192,31 @@ fn from_table(
 
 fn assemble(root: &Path, sets: Vec<Set>, options: &LoadOptions) -> Result<Data> {
     let given = options.class_names.as_deref();
-    let samples = || sets.iter().flat_map(|set| &set.samples);
+    let tables = || sets.iter().filter(|set| set.table.is_some()).flat_map(|set| &set.samples);
+    let folders: BTreeSet<&str> =
+        sets.iter().flat_map(|set| &set.classes).map(String::as_str).collect();
     // A table may give class numbers; folders are always names.
-    let numbered = sets.iter().all(|set| set.table.is_some())
-        && samples().all(|sample| sample.label.parse::<usize>().is_ok());
-    let found = samples().map(|sample| sample.label.clone());
-    let found = found.chain(sets.iter().flat_map(|set| set.classes.clone()));
-    let classes = (!numbered).then(|| Classes::new(given, found));
-    let number = |sample: &Sample| match &classes {
-        Some(classes) => classes.number(&sample.label, &sample.place),
-        // Every label was parsed above.
-        None => Ok(sample.label.parse().unwrap_or_default()),
+    let placed = tables().map(|sample| (sample.label.as_str(), sample.place.as_str()));
+    let reading = table_labels::reading(placed, given, &folders)?;
+    let known: BTreeSet<&str> =
+        folders.iter().copied().chain(given.into_iter().flatten().map(String::as_str)).collect();
+    let name = |sample: &Sample| table_labels::name(&sample.label, |name| known.contains(name));
+    let found = tables().map(name).chain(folders.iter().map(|&folder| folder.to_owned()));
+    let unnamed = folders.is_empty() && reading == Reading::Numbers;
+    let classes = (!unnamed).then(|| Classes::new(given, found));
+    let number = |sample: &Sample, of_table: bool| match (&classes, numbering::whole(&sample.label))
+    {
+        (_, Some(number)) if of_table && reading == Reading::Numbers => Ok(number),
+        (Some(classes), _) if of_table => classes.number(&name(sample), &sample.place),
+        (Some(classes), _) => classes.number(&sample.label, &sample.place),
+        (None, _) => Err(Error::internal(format!("{}: a label was lost", sample.place))),
     };
     let mut files: Vec<PathBuf> = Vec::new();
     let mut datasets = Vec::new();
     for set in &sets {
-        let labels = set.samples.iter().map(number).collect::<Result<Vec<usize>>>()?;
+        let of_table = set.table.is_some();
+        let labels = set.samples.iter().map(|sample| number(sample, of_table));
+        let labels = labels.collect::<Result<Vec<usize>>>()?;
         let own: Vec<PathBuf> = set.samples.iter().map(|sample| sample.file.clone()).collect();
         files.extend(own.iter().chain(&set.table).cloned());
         let store = Files { root: root.to_owned(), files: own };
@@ -215,12 +226,32 @@ fn assemble(root: &Path, sets: Vec<Set>, options: &LoadOptions) -> Result<Data> 
     let train = datasets.next().ok_or_else(|| Error::internal("no set was read"))?;
     let mut data = Data::new(&root.display().to_string(), train, datasets.next());
     data.class_names = classes.map(Classes::into_names);
-    data.columns = sets.into_iter().next().map(|set| set.columns).unwrap_or_default();
+    if given.is_none() {
+        data.notes.extend(text_order(&folders));
+    }
+    if let Some(train) = sets.into_iter().next() {
+        (data.columns, data.numbered_otherwise) = (train.columns, train.odd);
+    }
     // One table may have been read for both sets.
     files.sort();
     files.dedup();
     data.files = files;
     Ok(data)
+}
+
+/// A word on class folders that are called 0, 1, 10, 2, ...
+fn text_order(folders: &BTreeSet<&str>) -> Option<String> {
+    let numbers: Vec<usize> =
+        folders.iter().map(|name| numbering::whole(name)).collect::<Option<_>>()?;
+    if numbers.is_sorted() {
+        return None;
+    }
+    let (class, number) =
+        numbers.into_iter().enumerate().find(|(class, number)| class != number)?;
+    Some(format!(
+        "class folders are numbered in the order of their names as texts, as torchvision does it: \
+         folder {number} is class {class}; --class-names gives another order"
+    ))
 }
 
 fn relative(root: &Path, path: &Path) -> Result<PathBuf> {

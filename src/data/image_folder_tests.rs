@@ -144,3 +144,110 @@ fn unreadable_images_are_errors_or_left_out_with_their_rows() {
     let error = load_any(dir.path(), &["x"], &options).unwrap_err().to_string();
     assert!(error.contains("none of 2 images can be read"), "{error}");
 }
+
+#[test]
+fn sets_go_by_their_names_in_any_case() {
+    for (train, test) in
+        [("Train", "Test"), ("TRAINING", "testing"), ("train", "eval"), ("train", "Dev")]
+    {
+        let data =
+            read(&folder(&[&format!("{train}/a/1.png"), &format!("{test}/b/1.png")])).unwrap();
+        assert_eq!(names(&data), ["a", "b"]);
+        assert_eq!(data.test.unwrap().labels(), [1]);
+    }
+    let dir = folder(&["Train/1.png", "VAL/1.png"]);
+    put(dir.path(), "metadata.csv", b"file_name,label\nTrain/1.png,0\nVAL/1.png,1\n");
+    assert_eq!(read(&dir).unwrap().test.unwrap().labels(), [1]);
+    for files in [
+        ["train/a/1.png", "Train/a/1.png", "test/a/1.png"],
+        ["train/a/1.png", "training/a/1.png", "test/a/1.png"],
+    ] {
+        let error = read(&folder(&files)).unwrap_err().to_string();
+        assert!(error.contains("by its name the same set as"), "{error}");
+    }
+}
+
+#[test]
+fn sets_are_never_taken_for_classes() {
+    for files in [
+        &["train/a/1.png", "holdout/a/1.png"][..],
+        &["Testing/a/1.png", "holdout/a/1.png"],
+        &["test/a/1.png"],
+        &["dev/a/1.png", "val/b/1.png"],
+    ] {
+        let error = read(&folder(files)).unwrap_err().to_string();
+        assert!(error.contains("called like a set and holds folders"), "{files:?}: {error}");
+    }
+}
+
+/// A folder of four images and a table of these labels.
+fn table(labels: &[&str]) -> tempfile::TempDir {
+    let dir = folder(&["1.png", "2.png", "3.png", "4.png"]);
+    let rows = (1..).zip(labels).map(|(i, label)| format!("{i}.png,{label}\n")).collect::<String>();
+    put(dir.path(), "metadata.csv", format!("file_name,label\n{rows}").as_bytes());
+    dir
+}
+
+#[test]
+fn numbers_in_a_table_are_the_model_s_however_they_are_written() {
+    for labels in [["3", "11", "0", "2"], ["3.0", "11.0", "0.0", "2.0"], [" 3", " 11", " 0", " 2"]]
+    {
+        let data = read(&table(&labels)).unwrap();
+        assert_eq!((data.train.labels(), names(&data).len()), (&[3, 11, 0, 2][..], 0));
+        let error = named(&table(&labels), &["a", "b", "c"]).unwrap_err().to_string();
+        assert!(error.contains("label 3, but only 3 classes are named"), "{error}");
+    }
+    for odd in ["-1", "3.5", "cat"] {
+        let error = read(&table(&["0", "1", odd, "2"])).unwrap_err().to_string();
+        assert!(error.contains("line 4: label") && error.contains(odd), "{error}");
+    }
+}
+
+#[test]
+fn given_names_serve_tables_as_they_serve_folders() {
+    let data = named(&table(&["cat", "ape", "dog", "cat"]), &["dog", "cat", "ape"]).unwrap();
+    assert_eq!(data.train.labels(), [1, 2, 0, 1]);
+    let data = named(&table(&["0", "1", "2", "1"]), &["dog", "cat", "ape"]).unwrap();
+    assert_eq!((data.train.labels(), names(&data)), (&[0, 1, 2, 1][..], vec!["dog", "cat", "ape"]));
+    // Digits that are no numbers of four classes are names.
+    let data = named(&table(&["8", "9", "7", "6"]), &["9", "8", "7", "6"]).unwrap();
+    assert_eq!(data.train.labels(), [1, 0, 2, 3]);
+    let error = named(&table(&["0", "1", "2", "1"]), &["2", "1", "0"]).unwrap_err();
+    assert!(error.to_string().contains("line 2: label 0 is the name of class 2"), "{error}");
+    assert!(error.remedy().contains("leave --class-names out"), "{}", error.remedy());
+}
+
+#[test]
+fn a_table_and_class_folders_must_speak_of_the_same_classes() {
+    let dir = folder(&["train/1.png", "train/2.png", "test/a/1.png", "test/b/1.png"]);
+    put(dir.path(), "train/metadata.csv", b"file_name,label\n1.png,0\n2.png,1\n");
+    let error = read(&dir).unwrap_err().to_string();
+    assert!(error.contains("line 2: label 0 is a number, but the other set"), "{error}");
+    let data = named(&dir, &["b", "a"]).unwrap();
+    assert_eq!((data.train.labels(), data.test.unwrap().labels()), (&[0, 1][..], &[1, 0][..]));
+}
+
+#[test]
+fn what_torchvision_numbers_otherwise_is_told() {
+    let twelve: Vec<String> = (0..12).map(|class| format!("train/{class}/1.png")).collect();
+    let mut files: Vec<&str> = twelve.iter().map(String::as_str).collect();
+    files.push("test/0/1.png");
+    let dir = folder(&files);
+    let data = read(&dir).unwrap();
+    assert_eq!(names(&data)[..4], ["0", "1", "10", "11"]);
+    assert!(data.notes[0].contains("folder 10 is class 2"), "{:?}", data.notes);
+    let given: Vec<String> = (0..12).map(|class| class.to_string()).collect();
+    let data = named(&dir, &given.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    assert_eq!((data.train.labels()[2], data.notes.len()), (10, 0));
+    let data = read(&folder(&files[..10])).unwrap();
+    assert_eq!((data.notes.len(), &data.numbered_otherwise), (0, &None));
+    // Rows of the test set are never named by number.
+    for (gif, told) in [("train/0/2.gif", true), ("test/0/2.gif", false), ("train/.x/1.png", true)]
+    {
+        put(dir.path(), gif, &png(4, 4));
+        let data = read(&dir).unwrap();
+        std::fs::remove_file(dir.path().join(gif)).unwrap();
+        let file = data.numbered_otherwise;
+        assert_eq!(file.map(|file| file.ends_with(gif)), told.then_some(true));
+    }
+}

@@ -79,25 +79,26 @@ impl Table {
         let mut rows = Vec::new();
         for ((file, label), line) in files.into_iter().zip(labels).zip(&self.lines) {
             let place = format!("{}: line {line}", path.display());
-            let plain = !file.is_empty()
-                && Path::new(&file).components().all(|c| matches!(c, Component::Normal(_)));
-            if !plain {
+            // The components put together again, so that `./a//b` is the same file as `a/b`.
+            let parts = Path::new(&file).components().filter(|part| *part != Component::CurDir);
+            let path: PathBuf = parts.collect();
+            let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+            if !plain || path.as_os_str().is_empty() {
                 return Err(Error::input(
                     place,
                     format!("\"{file}\" is no path below this folder"),
                     "give file_name relative to the table's folder, without ..",
                 ));
             }
+            let label = label.trim();
             if label.is_empty() {
                 return Err(Error::input(place, "no label", "name the image's class"));
             }
-            // The components put together again, so that `a//b` is the same file as `a/b`.
-            let file: PathBuf = Path::new(&file).components().collect();
-            if !seen.insert(file.clone()) {
-                let problem = format!("{} is named twice", file.display());
+            if !seen.insert(path.clone()) {
+                let problem = format!("{} is named twice", path.display());
                 return Err(Error::input(place, problem, "name each image once"));
             }
-            rows.push(Row { place, file, label });
+            rows.push(Row { place, file: path, label: label.to_owned() });
         }
         Ok(Metadata { path: path.to_owned(), rows, columns: self.columns })
     }
@@ -107,7 +108,9 @@ fn csv(path: &Path, text: &str) -> Result<Table> {
     let fail = |error: ::csv::Error| {
         Error::file(path, format!("not a CSV: {error}"), "save it with one header line and commas")
     };
-    let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+    // Some write a space after each comma.
+    let mut reader =
+        ::csv::ReaderBuilder::new().trim(::csv::Trim::All).from_reader(text.as_bytes());
     let names: Vec<String> = reader.headers().map_err(fail)?.iter().map(str::to_owned).collect();
     let mut columns = vec![Vec::new(); names.len()];
     let mut lines = Vec::new();
@@ -185,6 +188,20 @@ mod tests {
     }
 
     #[test]
+    fn spaces_around_cells_and_a_dot_before_a_path_say_nothing() {
+        let csv = "file_name, label, user\n./a/1.png, 3 ,  ann\n 2.png,\t4,bob b\n";
+        let jsonl = "{\"file_name\": \"./a/1.png\", \"label\": \" 3\", \"user\": \"ann\"}\n\
+                     {\"file_name\": \"2.png\", \"label\": 4, \"user\": \"bob b\"}\n";
+        for (name, text) in [("metadata.csv", csv), ("metadata.jsonl", jsonl)] {
+            let table = read_as(name, text).unwrap();
+            let rows: Vec<_> =
+                table.rows.iter().map(|r| (r.file.to_str().unwrap(), r.label.as_str())).collect();
+            assert_eq!(rows, [("a/1.png", "3"), ("2.png", "4")]);
+            assert_eq!(table.columns["user"], ["ann", "bob b"]);
+        }
+    }
+
+    #[test]
     fn faults_are_told_with_their_line() {
         for (name, text, problem) in [
             ("metadata.csv", "file_name,class\na.png,1\n", "no column `label`"),
@@ -196,6 +213,9 @@ mod tests {
             ),
             ("metadata.csv", "file_name,label\n../a.png,1\n", "line 2: \"../a.png\" is no path"),
             ("metadata.csv", "file_name,label\n/etc/passwd,1\n", "no path below"),
+            ("metadata.csv", "file_name,label\n./../a.png,1\n", "\"./../a.png\" is no path"),
+            ("metadata.csv", "file_name,label\n.,1\n", "no path below"),
+            ("metadata.csv", "file_name,label\na.png,1\n./a.png,1\n", "a.png is named twice"),
             ("metadata.csv", "file_name,label\na.png,\n", "line 2: no label"),
             ("metadata.csv", "file_name,label\na.png\n", "not a CSV"),
             ("metadata.csv", "label,label\na,b\n", "two columns"),

@@ -30,9 +30,11 @@ mod preprocess;
 mod preprocess_file;
 mod resize;
 mod safetensors;
+mod set_folders;
 mod split;
 mod stored;
 mod stream;
+mod table_labels;
 #[cfg(test)]
 mod testing;
 mod text_file;

@@ -11,7 +11,8 @@ use common::{audit, model};
 use forget_audit::data::{Data, InputSpec, LoadOptions, Normalization, load};
 use serde_json::Value;
 use writers::{
-    Set, arrays, digits, folder, idx_files, image_folder, npz, packed, parquet_folder, safetensors,
+    Set, arrays, digits, folder, idx_files, image_folder, named_folder, named_parquet, npz, packed,
+    parquet_folder, safetensors,
 };
 
 /// The forget set of the other tests.
@@ -158,6 +159,35 @@ fn classes_are_forgotten_by_name_where_the_data_name_them() {
     assert!(run(&["--forget-folder", "cifar"]).contains("arrays, not image files"));
     let both = run(&["--forget-classes", "1", "--forget-column", "x"]);
     assert!(both.contains("cannot be used with"), "{both}");
+}
+
+/// Names whose order is not that of the model's outputs, in folders, a table and a parquet file's
+/// texts: with the list of the outputs' names all say what the numbers say.
+#[test]
+fn a_list_of_names_orders_the_classes_of_every_format() {
+    let names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let sets = digits();
+    npz(&path("d.npz"), &arrays(&sets, &[1, 8, 8]));
+    for (name, table) in [("images", false), ("table", true)] {
+        named_folder(&path(name), &sets, table, &names);
+    }
+    named_parquet(&path("hub"), &sets, &names);
+    std::fs::write(path("names.txt"), names.join("\n")).unwrap();
+    let list = path("names.txt");
+    let options = ["--class-names", list.to_str().unwrap()];
+    let expected = report_of(&path("d.npz"), &CLASSES);
+    for name in ["d.npz", "images", "table", "hub"] {
+        let forget = [&options[..], &["--forget-classes", "three,eight"]].concat();
+        let found = report_of(&path(name), &forget);
+        assert_eq!(found["data"]["forget_class_names"], serde_json::json!(["three", "eight"]));
+        assert_eq!(found["data"]["forget_classes"], expected["data"]["forget_classes"]);
+        for models in ["original", "unlearned"] {
+            let place = format!("{name}: {models}");
+            assert_same(&expected["outputs"][models], &found["outputs"][models], &place);
+        }
+    }
 }
 
 /// Every way to name the same forgotten rows gives the same split.

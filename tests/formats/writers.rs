@@ -131,9 +131,15 @@ impl Set {
 /// `SET/CLASS/NUMBER.png`, or, with a table, `SET/NUMBER.png` and `SET/metadata.csv` with a column
 /// that marks every third image.
 pub fn image_folder(root: &Path, sets: &[Set; 2], table: bool) {
+    named_folder(root, sets, table, &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+}
+
+/// The same, each class called by its name.
+pub fn named_folder(root: &Path, sets: &[Set; 2], table: bool, names: &[&str]) {
     for (set, name) in sets.iter().zip(["train", "test"]) {
         let mut lines = String::from("file_name,label,every_third\n");
         for (row, (bytes, label)) in set.pictures().enumerate() {
+            let label = names[usize::from(label)];
             let file = match table {
                 true => format!("{row:05}.png"),
                 false => format!("{label}/{row:05}.png"),
@@ -151,12 +157,25 @@ pub fn image_folder(root: &Path, sets: &[Set; 2], table: bool) {
 
 /// `data/train-00000-of-00002.parquet` and so on, as the Hugging Face Hub lays image sets down.
 pub fn parquet_folder(root: &Path, sets: &[Set; 2]) {
+    write_parquet(root, sets, None);
+}
+
+/// The same, with the names of the classes as labels.
+pub fn named_parquet(root: &Path, sets: &[Set; 2], names: &[&str]) {
+    write_parquet(root, sets, Some(names));
+}
+
+fn write_parquet(root: &Path, sets: &[Set; 2], names: Option<&[&str]>) {
     use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
     let schema = "message schema { optional group image { optional binary bytes; optional binary \
                   path (UTF8); } optional int64 label; }";
-    let schema = std::sync::Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    let schema = match names {
+        Some(_) => schema.replace("int64 label", "binary label (UTF8)"),
+        None => schema.to_owned(),
+    };
+    let schema = std::sync::Arc::new(parquet::schema::parser::parse_message_type(&schema).unwrap());
     std::fs::create_dir_all(root.join("data")).unwrap();
     for (set, name) in sets.iter().zip(["train", "test"]) {
         let rows: Vec<(Vec<u8>, u8)> = set.pictures().collect();
@@ -170,7 +189,6 @@ pub fn parquet_folder(root: &Path, sets: &[Set; 2]) {
                 let n = rows.len();
                 let images: Vec<ByteArray> =
                     rows.iter().map(|(bytes, _)| bytes.clone().into()).collect();
-                let labels: Vec<i64> = rows.iter().map(|(_, label)| i64::from(*label)).collect();
                 let mut column = group.next_column().unwrap().unwrap();
                 let image = column.typed::<ByteArrayType>();
                 image.write_batch(&images, Some(&vec![2; n]), None).unwrap();
@@ -180,7 +198,21 @@ pub fn parquet_folder(root: &Path, sets: &[Set; 2]) {
                 path.write_batch(&[], Some(&vec![1; n]), None).unwrap();
                 column.close().unwrap();
                 let mut column = group.next_column().unwrap().unwrap();
-                column.typed::<Int64Type>().write_batch(&labels, Some(&vec![1; n]), None).unwrap();
+                let levels = vec![1; n];
+                let labels = rows.iter().map(|(_, label)| *label);
+                match names {
+                    Some(names) => {
+                        let texts: Vec<ByteArray> =
+                            labels.map(|label| names[usize::from(label)].into()).collect();
+                        let column = column.typed::<ByteArrayType>();
+                        column.write_batch(&texts, Some(&levels), None).unwrap();
+                    }
+                    None => {
+                        let numbers: Vec<i64> = labels.map(i64::from).collect();
+                        let column = column.typed::<Int64Type>();
+                        column.write_batch(&numbers, Some(&levels), None).unwrap();
+                    }
+                }
                 column.close().unwrap();
                 group.close().unwrap();
             }

@@ -59,7 +59,7 @@ fn lying_under(folder: &Path, images: &dyn Encoded) -> Result<Vec<usize>> {
 
 /// Rows whose bytes are those of a file in the folder; every file must be one of them.
 fn copied(folder: &Path, images: &dyn Encoded) -> Result<Vec<usize>> {
-    let files = walk::images(folder)?;
+    let files = walk::images(folder)?.files;
     if files.is_empty() {
         return Err(Error::nothing(
             format!("{} holds no image", folder.display()),

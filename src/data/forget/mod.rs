@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub use classes::ClassItem;
 
 use super::Data;
-use crate::Result;
+use crate::{Error, Result};
 
 /// The forget set as the user named it; what it means the data tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +89,7 @@ impl ForgetSpec {
                 classes::resolve(items, data.class_names.as_deref()).map(Forget::Classes)
             }
             Self::Samples { source, rows } => {
+                check_numbering(source, data)?;
                 Ok(Forget::Samples { source: source.clone(), rows: rows.clone() })
             }
             Self::Folder(folder) => Ok(Forget::Samples {
@@ -101,6 +102,24 @@ impl ForgetSpec {
             }),
         }
     }
+}
+
+/// Refuses row numbers where those of the program that wrote them may be others.
+fn check_numbering(source: &str, data: &Data) -> Result<()> {
+    let Some(file) = &data.numbered_otherwise else { return Ok(()) };
+    Err(Error::input(
+        source,
+        format!(
+            "row numbers are ambiguous: torchvision's ImageFolder {} {}",
+            match file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gif")) {
+                true => "passes over",
+                false => "takes the hidden",
+            },
+            file.display()
+        ),
+        "move GIFs and hidden images elsewhere, or name the samples with --forget-folder or \
+         --forget-column",
+    ))
 }
 
 impl Forget {
@@ -133,6 +152,11 @@ mod tests {
         let source = "--forget-column f".to_owned();
         assert_eq!(forget, Forget::Samples { source, rows: vec![0, 2] });
         assert!(forget.class_names(&data).is_empty());
+        let spec = ForgetSpec::Samples { source: "i.txt".to_owned(), rows: vec![1] };
+        assert!(spec.resolve(&data).is_ok());
+        data.numbered_otherwise = Some(PathBuf::from("d/train/a/1.GIF"));
+        let error = spec.resolve(&data).unwrap_err().to_string();
+        assert!(error.contains("i.txt: row numbers") && error.contains("passes over d"), "{error}");
         let folder = ForgetSpec::Folder(PathBuf::from("."));
         assert!(folder.resolve(&data).unwrap_err().to_string().contains("arrays"));
     }
