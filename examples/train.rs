@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let values = BatchValues::Float(image.clone());
         let shape = [&[batch], &IMAGE[..]].concat();
         let feed = vec![Batch { name: input.clone(), shape, values }];
-        trainer.step(feed, 1e-3, |mut scores| cross_entropy(scores.swap_remove(0), &labels))?;
+        trainer.step(feed, 1e-3, |mut scores| Ok(cross_entropy(scores.swap_remove(0), &labels)))?;
         seconds.push(started.elapsed().as_secs_f64());
     }
     let mut timed = seconds.split_off(WARM_UP);
