@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use common::report;
 use forget_audit::measures::Status;
 use forget_audit::report::Report;
-use forget_audit::verdict::{Interval, Label, Policy, UnmatchedLayer, judge};
+use forget_audit::verdict::{Interval, Label, PerModel, Policy, UnmatchedLayer, judge};
 
 static WITH: LazyLock<Report> =
     LazyLock::new(|| report("conv-original", "conv-retrained", Some("conv-retrained")));
@@ -191,8 +191,34 @@ fn outputs_and_retained_accuracy_come_first() {
         r.outputs.as_mut().expect("outputs").unlearned.eval.retain_accuracy = Some(0.9);
     });
     assert_eq!(damaged, Label::Damaged);
-    let damaged = label(&WITH, |r| deepest(r).probe.unlearned.retain_accuracy = Some(0.9));
-    assert_eq!(damaged, Label::Damaged);
+    // A probe on retain samples alone tells, and only where it lacks, that on all samples.
+    let probes = |alone: Option<f64>, on_all: f64| {
+        label(&WITH, |r| {
+            let head = r.head.as_mut().expect("a head");
+            let probe = head.retain_probe.take().expect("a probe");
+            head.retain_probe = alone.map(|a| PerModel { unlearned: Some(a), ..probe });
+            deepest(r).probe.unlearned.retain_accuracy = Some(on_all);
+        })
+    };
+    assert_eq!(probes(Some(0.9), 0.99), Label::Damaged);
+    assert_eq!(probes(Some(0.99), 0.9), Label::Erased);
+    assert_eq!(probes(None, 0.9), Label::Damaged);
+}
+
+/// Where unlearning, or a retrain of a weak network, made few-shot accuracy fall for retain classes
+/// too, a forget class that fell with them is no sign of memory.
+#[test]
+fn features_that_are_poorer_altogether_convict_nobody() {
+    let kept = |retain: f64| {
+        label(&WITHOUT, |r| {
+            let few_shot = &mut deepest(r).few_shot;
+            (few_shot.effect, few_shot.effect_ci) = (Some(-0.2), Some([-0.5, 0.1]));
+            few_shot.original.retain[0] = Some(0.75);
+            few_shot.unlearned.retain[0] = Some(retain);
+        })
+    };
+    assert_eq!(kept(0.71), Label::Superficial);
+    assert_eq!(kept(0.69), Label::Inconclusive);
 }
 
 #[test]

@@ -517,7 +517,7 @@ fn bytes_are_refused_before_training_as_compare_refuses_them() {
         kind.mut_tensor_type().elem_type = Some(2);
         graph.node.insert(0, node("Cast", &["bytes"], &name, vec![integers("to", &[1])]));
     });
-    refused(&["retrain", &path], 2, &["\"bytes\"", "Uint8"]);
+    refused(&["retrain", &path], 2, &["\"bytes\"", "u8"]);
 }
 
 #[test]

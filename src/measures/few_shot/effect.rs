@@ -60,10 +60,11 @@ pub fn placebo_effect(
 ) -> Result<Effect> {
     let pairs = Pairs::of(original, unlearned, labels, forget_classes, shots)?;
     let missing = |status| Effect { value: None, ci: None, spread: None, status };
+    let spread = pairs.spread(min_spread)?;
     if let Some(status) = pairs.obstacle() {
         return Ok(missing(status));
     }
-    let Some(spread) = pairs.spread(min_spread)? else {
+    let Some(spread) = spread else {
         return Ok(missing(Status::TooFewClasses));
     };
     let forget: Vec<Vec<f64>> = pairs.forget.iter().map(Class::differences).collect();

@@ -27,7 +27,17 @@ impl<'a> Court<'a> {
             // learned: what is recovered there proves nothing, but it doesn't acquit either.
             outcome = Outcome::Undecided;
         }
+        let poorer = self.placebos_fell(layer);
+        if outcome == Outcome::Failed && poorer {
+            // Other features, of a retrained model perhaps, in which every class is harder to learn:
+            // that the forget classes are no harder than others proves nothing.
+            outcome = Outcome::Undecided;
+        }
         let message = match outcome {
+            Outcome::Undecided if poorer => {
+                "the forget classes are about as hard to learn as the retain classes have become; \
+                 only a reference tells whether they were learned"
+            }
             Outcome::Failed => {
                 "a few samples bring the forget classes back as they would in the original"
             }
@@ -39,6 +49,16 @@ impl<'a> Court<'a> {
         let expected = format!("effect and its interval below {limit:.1}");
         let found = Found { text: signed(found), value: found.value, limit: Some(limit) };
         self.add("few-shot-recovery", outcome, Some(layer), message, expected, found)
+    }
+
+    /// Whether 1-shot accuracy on retain samples lies as far below the original's as would make a
+    /// reference unfit to convict.
+    fn placebos_fell(&self, layer: &LayerEvidence) -> bool {
+        let drop = self.policy.value("reference-fits", Key::MaxBelowOriginal, None);
+        let first = |values: &[Option<f64>]| values.first().copied().flatten();
+        let before = first(&layer.few_shot.original.retain);
+        let after = first(&layer.few_shot.unlearned.retain);
+        before.zip(after).is_some_and(|(before, after)| before - after > drop)
     }
 
     /// What the few-shot effect must lie below.
