@@ -321,6 +321,13 @@ fn bad_options() {
     let classes = |what, list: &str, expected| {
         run(what, &base, &["--data", &data, "--forget-classes", list], expected);
     };
+    let itself = ["--reference", unlearned.as_str()];
+    run(
+        "its own reference",
+        &sampled,
+        &itself,
+        error(&["unlearned model itself", "fresh weights"]),
+    );
     classes("unknown class", "3,77", error(&["77", "0"]));
     classes("empty list", "", error(&["--forget-classes"]));
     classes("no number", "3,cat", error(&["cat", "--forget-classes"]));

@@ -90,9 +90,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         patterns => patterns,
     };
     let request = Request {
+        reference: settings::reference(arguments.reference.as_ref(), &config, &unlearned)?,
         original,
         unlearned,
-        reference: arguments.reference.clone().or_else(|| config.models.reference.clone()),
         samples: arguments.data.samples(&config.data)?,
         selection: layers(patterns),
         batch_size: arguments.batch_size.or(config.measure.batch_size),

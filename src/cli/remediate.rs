@@ -188,7 +188,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let config = arguments.config.read(arguments.display.quiet)?;
     let named = (arguments.original.as_ref(), arguments.unlearned.as_ref());
     let (original, unlearned) = settings::models(named.0, named.1, &config)?;
-    let reference = arguments.reference.clone().or_else(|| config.models.reference.clone());
+    let reference = settings::reference(arguments.reference.as_ref(), &config, &unlearned)?;
     let training = &arguments.training;
     let selection = match training.layers.as_slice() {
         [] => layers(&config.measure.layers),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use forget_audit::config::{Config, FILE};
+use forget_audit::data::file_sha256;
 use forget_audit::report::Report;
 use forget_audit::{Error, Result};
 
@@ -55,6 +56,29 @@ pub fn models(
 pub fn original(given: Option<&PathBuf>, config: &Config) -> Result<PathBuf> {
     let found = given.or(config.models.original.as_ref()).cloned();
     found.ok_or_else(|| missing("original", config))
+}
+
+/// The reference, from the command line or else from the file. A model that is its own reference
+/// would be excused whatever it knows.
+pub fn reference(
+    given: Option<&PathBuf>,
+    config: &Config,
+    unlearned: &Path,
+) -> Result<Option<PathBuf>> {
+    let Some(reference) = given.or(config.models.reference.as_ref()) else { return Ok(None) };
+    // Files that can't be read are told of when they are loaded.
+    let size = |path: &Path| std::fs::metadata(path).map(|m| m.len()).ok();
+    let digest = |path: &Path| file_sha256(path).ok();
+    let same = size(reference).is_some_and(|size_of| Some(size_of) == size(unlearned))
+        && digest(reference).is_some_and(|digest_of| Some(digest_of) == digest(unlearned));
+    if same {
+        return Err(Error::file(
+            reference,
+            "the reference is the unlearned model itself, which would excuse whatever it knows",
+            "give a model trained from fresh weights without the forget set, or no --reference",
+        ));
+    }
+    Ok(Some(reference.clone()))
 }
 
 fn missing(which: &str, config: &Config) -> Error {
