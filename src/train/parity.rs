@@ -241,7 +241,8 @@ mod tests {
         let input = InputSpec { name: "input".into(), dims: vec![None; 2] };
         for shape in [vec![1 << 32, 1 << 32], vec![99_999_999_999, 256]] {
             let sizes = HashMap::from([("input".to_owned(), shape)]);
-            let batch = random_batch(&model, &[input.clone()], |_| false, &sizes, 1, 1, 0);
+            let batch =
+                random_batch(&model, std::slice::from_ref(&input), |_| false, &sizes, 1, 1, 0);
             let error = batch.map(drop).expect_err("too large").to_string();
             assert!(error.contains("input") && error.contains("values"), "{error}");
         }
