@@ -158,7 +158,8 @@ fn compare_repairs_when_and_only_when_the_verdict_is_superficial() {
         ["original", "head-flip", "retrained"].map(|v| text(&model(&format!("conv-{v}"))));
     let path = folder.path().join("repaired.onnx");
     let output = text(&path);
-    let erased = ["compare", &o, &r, "--reference", &r, "--remediate", &output];
+    let twin = text(&common::twin("conv-retrained", folder.path()));
+    let erased = ["compare", &o, &r, "--reference", &twin, "--remediate", &output];
     run(folder.path(), &erased, 0);
     assert!(!path.exists());
     let superficial = ["compare", &o, &u, "--reference", &r, "--remediate", &output];

@@ -39,6 +39,15 @@ pub fn samples() -> Samples {
     }
 }
 
+/// A copy of a model in `folder` whose bytes are others, by a doc string: a model is refused as its own
+/// reference, and the fixtures have one honest retrain a network.
+pub fn twin(stem: &str, folder: &Path) -> PathBuf {
+    let bytes = std::fs::read(model(stem)).expect("a model");
+    let copy = folder.join("twin.onnx");
+    std::fs::write(&copy, [&bytes[..], b"\x32\x04copy"].concat()).expect("written");
+    copy
+}
+
 pub fn request(original: &str, unlearned: &str, reference: Option<&str>) -> Request {
     Request {
         original: model(original),
