@@ -419,7 +419,7 @@ fn data_of_other_models_and_folders_are_left_alone() {
     };
     write();
     assert_eq!(locations(&place("out.onnx")), ["out.onnx.3.data"]);
-    assert_eq!(values(&Model::open(&place("out.onnx")).expect("the patched model")), new);
+    assert_eq!(values(&Model::open(place("out.onnx")).expect("the patched model")), new);
     assert_eq!(values(&Model::open(&other).expect("the other")), before);
     // A second run gives the same bytes under the same names.
     let first = bytes(&place("out.onnx"));

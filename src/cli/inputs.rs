@@ -99,7 +99,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_device_is_no_place_for_a_report() {
-        let error = Inputs::default().spare(Path::new("/dev/null")).err().expect("a refusal");
+        let error = Inputs::default().spare(Path::new("/dev/null")).expect_err("a refusal");
         assert!(error.to_string().contains("no regular file"), "{error}");
     }
 }
