@@ -178,6 +178,14 @@ fn measure_all(
     report.notes.extend(data.notes.iter().cloned());
     let forget = samples.forget.resolve(&data)?;
     report.notes.extend(forget.note());
+    if let (Forget::Classes(_), false) = (&forget, matches!(samples.forget, ForgetSpec::Classes(_)))
+    {
+        report.notes.push(
+            "the samples to be forgotten are all training samples of their classes, and judged as \
+             classes"
+                .into(),
+        );
+    }
     let splits = Splits::resolve(&data, &forget, request.seed)?;
     let source = Source { data: &data, preprocess: &samples.options.preprocess };
     let plan = plan(&runtime, subjects, &request.selection, &source)?;

@@ -295,10 +295,10 @@ fn every_label_is_explained() {
     ];
     for label in labels {
         report.verdict.label = label;
-        report.verdict.sentence = label.sentence(false).to_owned();
+        report.verdict.sentence = label.sentence(false, true).to_owned();
         let page = page(&report);
         assert!(page.contains(label.as_str()) && page.contains("Next:"));
-        assert!(page.contains(label.sentence(false)));
+        assert!(page.contains(label.sentence(false, true)));
         let output = plain(&report, Some(80));
         assert!(output.contains(&format!("{}:", label.as_str())));
     }

@@ -137,9 +137,13 @@ impl Label {
         self == Self::Erased
     }
 
-    /// The conclusion in one sentence; without a reference it claims less.
-    pub fn sentence(self, has_reference: bool) -> &'static str {
+    /// The conclusion in one sentence; without a reference it claims less, and without samples that
+    /// were `measured` it speaks of the weights alone.
+    pub fn sentence(self, has_reference: bool, measured: bool) -> &'static str {
         match self {
+            Self::Superficial if !measured => {
+                "The encoder is the original's: whatever it knew of the forget set, it still knows."
+            }
             Self::Erased if has_reference => {
                 "The forget set is gone from the outputs and from the features."
             }

@@ -222,15 +222,15 @@ fn forgotten_samples_are_named_in_several_ways() {
     assert_eq!(split(&table, "--forget-folder", &path("copies")), expected);
     assert_eq!(split(&table, "--forget-column", Path::new("every_third")), expected);
     assert_eq!(split(&table, "--forget-column", Path::new("every_third=true")), expected);
-    // A class by its name, its number, its folder: the last are samples, not a class.
+    // A class by its name, its number, its folder.
     let by = |option: &str, value: &str| report_of(&path("images"), &[option, value]);
     let names = &by("--forget-classes", "name:3,8")["data"];
     assert_eq!(names["forget_class_names"], serde_json::json!(["3", "8"]));
     assert_eq!(names["split_sha256"], by("--forget-classes", "3,8")["data"]["split_sha256"]);
     let class_folder = path("images/train/3");
     let folder = by("--forget-folder", class_folder.to_str().unwrap());
-    let threes = sets[0].labels.iter().filter(|&&label| label == 3).count() as u64;
-    let data = &folder["data"];
-    let count = |split: &str| data[split]["forget"].as_u64().unwrap();
-    assert_eq!(count("fit") + count("eval"), threes);
+    assert_eq!(folder["data"]["forget_classes"], serde_json::json!([3]));
+    let class = by("--forget-classes", "3");
+    assert_eq!(folder["data"]["split_sha256"], class["data"]["split_sha256"]);
+    assert!(folder["notes"].to_string().contains("judged as classes"));
 }

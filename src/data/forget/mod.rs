@@ -6,6 +6,7 @@ mod folder;
 mod indices;
 mod suggest;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use classes::ClassItem;
@@ -81,12 +82,13 @@ impl ForgetSpec {
         Ok(Self::Samples { source, rows })
     }
 
-    /// What the spec means for these data.
+    /// What the spec means for these data. Rows that are all samples of some classes mean the classes.
     ///
     /// # Errors
     /// Classes, columns or values that aren't there, with near ones; a class that a text could
     /// name in two ways; a folder none of whose images is a training image; an index beyond the
-    /// training samples; [`crate::Error::NothingToCompare`] where none of the samples can be read.
+    /// training samples; all samples of a class and single ones besides;
+    /// [`crate::Error::NothingToCompare`] where none of the samples can be read.
     pub fn resolve(&self, data: &Data) -> Result<Forget> {
         match self {
             Self::Classes(items) => {
@@ -108,7 +110,8 @@ impl ForgetSpec {
     }
 }
 
-/// The samples of these rows of the source that are left in the training set.
+/// The samples of these rows of the source that are left in the training set; where they are whole
+/// classes, the classes.
 fn left(source: &str, stored: &[usize], data: &Data) -> Result<Forget> {
     let count = data.train.stored_len();
     if let Some(row) = stored.iter().find(|&&row| row >= count) {
@@ -126,7 +129,40 @@ fn left(source: &str, stored: &[usize], data: &Data) -> Result<Forget> {
             "repair them; without --skip-unreadable the first that can't be read is told",
         ));
     }
-    Ok(Forget::Samples { source: source.to_owned(), rows, skipped })
+    let (whole, others) = whole_classes(&rows, data.train.labels());
+    if whole.is_empty() {
+        return Ok(Forget::Samples { source: source.to_owned(), rows, skipped });
+    }
+    // What is retained of such a class is nothing, whatever the test set holds of it.
+    if others > 0 {
+        let classes: Vec<String> = whole.iter().map(usize::to_string).collect();
+        let classes = classes.join(",");
+        return Err(Error::input(
+            source,
+            format!(
+                "names every training sample of class {classes} and {others} single ones besides"
+            ),
+            format!(
+                "audit the classes (--forget-classes {classes}) and the single samples one by one"
+            ),
+        ));
+    }
+    Ok(Forget::Classes(whole))
+}
+
+/// The classes all of whose samples are among `rows`, ascending, and how many of `rows` are of
+/// other classes.
+fn whole_classes(rows: &[usize], labels: &[usize]) -> (Vec<usize>, usize) {
+    let count = |of: &mut dyn Iterator<Item = usize>| {
+        let mut counts = BTreeMap::new();
+        of.for_each(|label| *counts.entry(label).or_insert(0usize) += 1);
+        counts
+    };
+    let named = count(&mut rows.iter().filter_map(|&row| labels.get(row).copied()));
+    let all = count(&mut labels.iter().copied());
+    let is_whole = |class: &usize| named.get(class) == all.get(class);
+    let whole: Vec<usize> = named.keys().copied().filter(is_whole).collect();
+    (whole, named.iter().filter(|(class, _)| !is_whole(class)).map(|(_, count)| count).sum())
 }
 
 /// Refuses row numbers where those of the program that wrote them may be others.
@@ -176,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_meant_depends_on_the_data() {
-        let mut data = labelled(&[0, 1, 0], None);
+        let mut data = labelled(&[0, 1, 0, 0, 1], None);
         let spec = ForgetSpec::parse_classes("dog").unwrap();
         assert!(spec.resolve(&data).is_err());
         data.class_names = Some(vec!["cat".to_owned(), "dog".to_owned()]);
@@ -184,7 +220,7 @@ mod tests {
         assert_eq!(forget, Forget::Classes(vec![1]));
         assert_eq!(forget.class_names(&data), ["dog"]);
 
-        data.columns.insert("f".to_owned(), ["1", "0", "1"].map(str::to_owned).into());
+        data.columns.insert("f".to_owned(), ["1", "0", "1", "0", "0"].map(str::to_owned).into());
         let forget = ForgetSpec::Column("f".to_owned()).resolve(&data).unwrap();
         let source = "--forget-column f".to_owned();
         assert_eq!(forget, Forget::Samples { source, rows: vec![0, 2], skipped: 0 });
@@ -196,6 +232,23 @@ mod tests {
         assert!(error.contains("i.txt: row numbers") && error.contains("passes over d"), "{error}");
         let folder = ForgetSpec::Folder(PathBuf::from("."));
         assert!(folder.resolve(&data).unwrap_err().to_string().contains("arrays"));
+    }
+
+    /// Rows 0, 2 and 3 are class 0, all of it.
+    #[test]
+    fn rows_of_whole_classes_are_classes() {
+        let data = labelled(&[0, 1, 0, 0, 1], None);
+        let resolved = |rows: &[usize]| {
+            let spec = ForgetSpec::Samples { source: "f.txt".to_owned(), rows: rows.to_vec() };
+            spec.resolve(&data)
+        };
+        assert_eq!(resolved(&[0, 2, 3]).unwrap(), Forget::Classes(vec![0]));
+        assert_eq!(resolved(&[0, 1, 2, 3, 4]).unwrap(), Forget::Classes(vec![0, 1]));
+        assert!(matches!(resolved(&[0, 1, 2]).unwrap(), Forget::Samples { .. }));
+        let error = resolved(&[0, 1, 2, 3]).unwrap_err();
+        let text = "f.txt: names every training sample of class 0 and 1 single ones besides";
+        assert_eq!(error.to_string(), text);
+        assert!(error.remedy().contains("--forget-classes 0"), "{}", error.remedy());
     }
 
     #[test]

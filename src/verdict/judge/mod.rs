@@ -27,7 +27,7 @@ pub fn judge(evidence: Evidence, policy: &Policy) -> (Vec<Finding>, Verdict) {
     let label = court.sit();
     court.accounted_for(label);
     let reasons = court.reasons(label);
-    let sentence = label.sentence(evidence.has_reference()).to_owned();
+    let sentence = label.sentence(evidence.has_reference(), evidence.outputs.is_some()).to_owned();
     court.demands();
     let findings = court.findings.into_iter().filter_map(Ruling::finding).collect();
     (findings, Verdict { label, sentence, reasons })
