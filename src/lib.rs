@@ -10,6 +10,7 @@ pub mod data;
 mod error;
 pub mod gate;
 mod hex;
+mod lfs;
 pub mod measures;
 pub mod memory;
 pub mod onnx;

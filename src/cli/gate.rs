@@ -21,7 +21,7 @@ pub struct Arguments {
     /// A report that `audit compare` wrote
     report: PathBuf,
     /// The policy file [default: ./audit.toml where there is one, else the defaults]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, alias = "config", value_name = "FILE")]
     policy: Option<PathBuf>,
     /// An earlier report: what became worse since by more than the policy allows fails
     #[arg(long, value_name = "REPORT")]

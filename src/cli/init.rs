@@ -122,6 +122,28 @@ fn summary(output: &Path, known: &Template) -> String {
         true => text.push_str("  forget     not named: set forget-classes in the file\n"),
         false => text.push_str(&format!("  forget     {classes}\n")),
     }
-    text.push_str("\nNext: audit compare\n");
+    text.push_str(&format!("\nNext: {}\n", next(output, known)));
     text
+}
+
+/// What is to be done before `audit compare` can run, or that it can.
+fn next(output: &Path, known: &Template) -> String {
+    let gone = [&known.original, &known.unlearned, &known.reference, &known.data];
+    let gone = gone.into_iter().flatten().find(|path| !Path::new(path).exists());
+    let mut missing = Vec::new();
+    missing.extend(known.original.is_none().then_some("original"));
+    missing.extend(known.unlearned.is_none().then_some("unlearned"));
+    let forget = known.data.is_some() && known.forget_classes.is_empty();
+    missing.extend(forget.then_some("forget-classes"));
+    let run = match output == Path::new(FILE) {
+        true => "audit compare".to_owned(),
+        false => format!("audit compare --config {}", output.display()),
+    };
+    match (gone, missing.as_slice()) {
+        (Some(path), _) => format!("there is no {path}: mend the file, then {run}"),
+        (None, []) => run,
+        (None, missing) => {
+            format!("set {} in {}, then {run}", missing.join(", "), output.display())
+        }
+    }
 }

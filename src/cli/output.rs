@@ -41,6 +41,9 @@ impl Destination {
     /// # Errors
     /// A folder, a place that can't be written, and one of the `inputs`.
     pub fn prepare(path: &Path, inputs: &Inputs) -> Result<Self> {
+        if path == Path::new("-") {
+            return Err(Error::file(path, "is no file", "`--format json` prints to stdout"));
+        }
         if path.is_dir() {
             return Err(Error::file(path, "is a folder", "give the path of a file"));
         }

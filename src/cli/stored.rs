@@ -20,6 +20,13 @@ pub fn read(path: &Path) -> Result<Report> {
             "give a report that `audit compare --json PATH` wrote",
         ));
     }
-    let content = std::fs::read_to_string(path).map_err(unreadable)?;
+    let content = std::fs::read(path).map_err(unreadable)?;
+    let content = String::from_utf8(content).map_err(|_| {
+        Error::file(
+            path,
+            "not a report, nor any text",
+            "give a report that `audit compare --json PATH` wrote",
+        )
+    })?;
     from_json(&content, &path.display().to_string())
 }

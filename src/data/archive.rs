@@ -12,6 +12,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
+use crate::lfs::refuse_pointer;
 use crate::{Error, Result};
 
 /// Remedy for everything that says the container itself is broken.
@@ -82,8 +83,9 @@ impl<R: Read + Seek> Archive<R> {
         if len == 0 {
             return Err(broken("the file is empty"));
         }
-        let head = read_at(&mut reader, 0, len.min(6)).map_err(|e| unreadable(subject, &e))?;
-        if head == b"\x93NUMPY" {
+        let head = read_at(&mut reader, 0, len.min(32)).map_err(|e| unreadable(subject, &e))?;
+        refuse_pointer(subject, &head)?;
+        if head.starts_with(b"\x93NUMPY") {
             return Err(Error::input(
                 subject,
                 "a single .npy array, not an .npz archive",

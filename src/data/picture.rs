@@ -9,6 +9,7 @@ use image::{
 };
 
 use super::resize::Size;
+use crate::lfs::refuse_pointer;
 use crate::{Error, Result};
 
 /// Most pixels of an image; beyond it Pillow refuses an image as a decompression bomb, too.
@@ -151,6 +152,7 @@ fn open<'a>(bytes: &'a [u8], name: &str) -> Result<(impl ImageDecoder + 'a, Imag
     if bytes.is_empty() {
         return Err(Error::input(name, "the file is empty", REPAIR));
     }
+    refuse_pointer(name, bytes)?;
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let mut reader = reader.map_err(|error| undecodable(name, &ImageError::IoError(error)))?;
     let Some(format) = reader.format() else {

@@ -10,6 +10,7 @@ use super::external;
 use super::proto::onnx::{GraphProto, ModelProto};
 use super::tensor::Tensor;
 use crate::hex::hex;
+use crate::lfs::refuse_pointer;
 use crate::{Error, Result};
 
 /// The largest file that is read: protobuf messages end at 2 GiB.
@@ -188,5 +189,6 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
     std::fs::File::open(path)
         .and_then(|f| f.take(MAX_BYTES).read_to_end(&mut bytes))
         .map_err(cannot)?;
+    refuse_pointer(&path.display().to_string(), &bytes)?;
     Ok(bytes)
 }

@@ -49,7 +49,9 @@ fn outputs(before: &Report, after: &Report) -> String {
 fn layers(before: &Report, after: &Report, reference: bool) -> String {
     let mut table = new_table();
     let mut header = vec!["layer".to_owned()];
-    for measure in ["CKA", "probe", "few-shot"] {
+    let shots = before.layers.first().and_then(|l| l.few_shot.shots.last()).copied();
+    let few_shot = shots.map_or_else(|| "few-shot".to_owned(), |k| format!("{k}-shot"));
+    for measure in ["CKA", "probe", &few_shot] {
         header.extend([format!("{measure} before"), "after".into()]);
         if reference {
             header.push("reference".into());
