@@ -37,12 +37,22 @@ impl<'a> Court<'a> {
         if accuracy.is_some_and(|a| a > limit) {
             return Outcome::Passed;
         }
+        let knows = |accuracy: Option<f64>| accuracy.is_some_and(|a| a > limit);
+        let message = if !knows(outputs.original.eval.retain_accuracy) {
+            "the original is wrong on nearly all samples: the data are not scaled as for its training \
+             (--preprocess, --mean, --std), or the classes are in another order (--class-names)"
+        } else if knows(outputs.unlearned.eval.forget_accuracy) {
+            "the original hardly recognises the forget set, and the unlearned model does: are the two \
+             swapped?"
+        } else {
+            "the original itself hardly recognises the forget set; check the data, their scaling and \
+             the class numbers"
+        };
         self.add(
             "original-knows",
             Outcome::Undecided,
             None,
-            "the original itself hardly recognises the forget set; check the data, their scaling \
-             and the class numbers",
+            message,
             format!("original's forget accuracy above {limit:.3}"),
             Found::figure(accuracy, limit),
         )
