@@ -613,8 +613,8 @@ fn a_file_set_up_elsewhere_finds_what_was_named() {
     let config = Config::read(&folder.path().join("conf/audit.toml")).expect("a configuration");
     assert!(config.models.original.expect("a path").is_file());
     let here = folder.path().canonicalize().expect("a folder");
-    let list = format!("@{},04", here.join("l.txt").display());
-    assert_eq!(config.data.forget_classes, Some(list));
+    let list = format!("@{}", here.join("l.txt").display());
+    assert_eq!(config.data.forget_classes, Some(vec![list, "04".into()]));
 }
 
 /// `audit init`, `audit compare`, `audit gate` one after another in a folder, as a user would.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use forget_audit::compare::{Request, compare};
-use forget_audit::report::{Report, clean, remedy};
+use forget_audit::report::{Report, remedy};
 use forget_audit::train::check_device;
 use forget_audit::unlearn::{AUDIT_EVERY, Ec, Method, Remediation, Unlearning, repair};
 use forget_audit::verdict::Label;
@@ -16,7 +16,7 @@ use super::formats::{Format, FormatArguments, render};
 use super::gate::{baseline_of, compare_with};
 use super::inputs::Inputs;
 use super::options::{DisplayArguments, RuntimeArguments, layers, size};
-use super::output::{Destination, print};
+use super::output::{Destination, print, words};
 use super::progress::Bars;
 use super::settings::{self, ConfigArguments};
 use super::training::TrainingBars;
@@ -127,6 +127,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         files.paths().into_iter().chain(arguments.remediate.as_deref()).collect();
     let renderings = arguments.formats.prepare(&set.formats, attest, &taken, &inputs)?;
     let mut report = compare(&request, &Bars::new(arguments.display.quiet))?;
+    report.command = words();
     if let Some(baseline) = baseline {
         compare_with(&mut report, &request.policy, baseline)?;
     }
@@ -169,7 +170,6 @@ fn repaired(
     print(&format!("\nRepair with EC:\n\n{}", remedy(&remedied.before, &remedied.after)))?;
     if !display.quiet {
         eprintln!("repaired: {}", output.display());
-        tell_blocking(&remedied.after);
     }
     Ok(remedied.after.passes())
 }
@@ -219,18 +219,6 @@ impl Files {
     /// Where the page lies.
     pub fn html(&self) -> &Path {
         self.html.path()
-    }
-}
-
-/// Says on stderr what keeps the gate shut for a repaired model: no report is written of it.
-fn tell_blocking(report: &Report) {
-    for finding in report.findings.iter().filter(|f| f.blocks()) {
-        let place = finding.layer.as_deref().map(|l| format!(" at {l}")).unwrap_or_default();
-        let text = format!(
-            "{}{place}: {} (expected {}, found {})",
-            finding.rule, finding.message, finding.expected, finding.found
-        );
-        eprintln!("repaired: {}", clean(&text));
     }
 }
 

@@ -65,13 +65,7 @@ impl DataArguments {
         let options = self.images.options(config)?;
         let forget = match self.forget()? {
             Some(forget) => forget,
-            None => named(
-                config.forget_classes.as_deref(),
-                config.forget_indices.as_deref(),
-                config.forget_folder.as_deref(),
-                config.forget_column.as_deref(),
-            )?
-            .ok_or_else(|| {
+            None => configured(config)?.ok_or_else(|| {
                 Error::input(
                     "--data",
                     "the forget set is not named",
@@ -86,27 +80,23 @@ impl DataArguments {
     /// All files and folders that are read: the samples and whatever names the forget set, the
     /// classes and the preprocessing.
     pub fn files(&self, config: &DataConfig) -> Vec<PathBuf> {
-        let listed = |classes: &Option<String>| {
-            classes.as_deref().and_then(|c| c.strip_prefix('@')).map(PathBuf::from)
-        };
         let data = self.data.clone().or_else(|| config.path.clone());
-        let forget = match self.forget_classes.is_some() {
-            true => listed(&self.forget_classes),
-            false => listed(&config.forget_classes),
+        let classes: Vec<&str> = match &self.forget_classes {
+            Some(list) => list.split(',').collect(),
+            None => config.forget_classes.iter().flatten().map(String::as_str).collect(),
         };
+        let lists = classes.into_iter().filter_map(|c| c.trim().strip_prefix('@'));
+        let lists: Vec<PathBuf> = lists.map(PathBuf::from).collect();
         let rows = self.forget_indices.clone().or_else(|| config.forget_indices.clone());
         let folder = self.forget_folder.clone().or_else(|| config.forget_folder.clone());
-        let all = [data, forget, rows, folder].into_iter().flatten();
+        let all = [data, rows, folder].into_iter().flatten().chain(lists);
         all.chain(self.images.files(config)).collect()
     }
 
     fn forget(&self) -> Result<Option<ForgetSpec>> {
-        named(
-            self.forget_classes.as_deref(),
-            self.forget_indices.as_deref(),
-            self.forget_folder.as_deref(),
-            self.forget_column.as_deref(),
-        )
+        let classes = self.forget_classes.as_deref().map(ForgetSpec::parse_classes);
+        let others = [&self.forget_indices, &self.forget_folder].map(Option::as_deref);
+        named(classes, others, self.forget_column.as_deref())
     }
 
     /// An option that means nothing without samples.
@@ -122,15 +112,21 @@ impl DataArguments {
     }
 }
 
+/// The forget set of the file.
+fn configured(config: &DataConfig) -> Result<Option<ForgetSpec>> {
+    let classes = config.forget_classes.as_deref().map(ForgetSpec::class_list);
+    let others = [&config.forget_indices, &config.forget_folder].map(Option::as_deref);
+    named(classes, others, config.forget_column.as_deref())
+}
+
 /// The forget set by whichever of the four names it.
 fn named(
-    classes: Option<&str>,
-    indices: Option<&Path>,
-    folder: Option<&Path>,
+    classes: Option<Result<ForgetSpec>>,
+    [indices, folder]: [Option<&Path>; 2],
     column: Option<&str>,
 ) -> Result<Option<ForgetSpec>> {
     match (classes, indices, folder, column) {
-        (Some(classes), ..) => ForgetSpec::parse_classes(classes).map(Some),
+        (Some(classes), ..) => classes.map(Some),
         (_, Some(file), ..) => ForgetSpec::from_index_file(file).map(Some),
         (_, _, Some(folder), _) => Ok(Some(ForgetSpec::Folder(folder.to_owned()))),
         (_, _, _, Some(column)) => Ok(Some(ForgetSpec::Column(column.to_owned()))),

@@ -90,17 +90,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
 }
 
 fn play(act: &Act, folder: &Path, arguments: &Arguments) -> Result<(Label, PathBuf)> {
-    let reference = act.reference.map(|r| format!(" --reference {}", folder.join(r).display()));
-    let listed: Vec<String> = FORGET.iter().map(usize::to_string).collect();
-    print(&format!(
-        "\n{}\n\n$ audit compare {} {}{} --data {} --forget-classes {}\n\n",
-        act.title,
-        folder.join("original.onnx").display(),
-        folder.join(act.unlearned).display(),
-        reference.unwrap_or_default(),
-        folder.join("digits.npz").display(),
-        listed.join(","),
-    ))?;
+    let path = |name: &str| folder.join(name).display().to_string();
+    let mut command = vec!["audit".into(), "compare".into()];
+    command.extend([path("original.onnx"), path(act.unlearned)]);
+    command.extend(act.reference.into_iter().flat_map(|r| ["--reference".into(), path(r)]));
+    let listed = FORGET.map(|class| class.to_string()).join(",");
+    command.extend(["--data".into(), path("digits.npz"), "--forget-classes".into(), listed]);
+    print(&format!("\n{}\n\n$ {}\n\n", act.title, command.join(" ")))?;
     let request = Request {
         original: folder.join("original.onnx"),
         unlearned: folder.join(act.unlearned),
@@ -117,7 +113,8 @@ fn play(act: &Act, folder: &Path, arguments: &Arguments) -> Result<(Label, PathB
         policy: Policy::default(),
     };
     let files = Files::prepare(None, None, folder, Path::new(act.unlearned), &Inputs::default())?;
-    let report = compare(&request, &Bars::new(arguments.display.quiet))?;
+    let mut report = compare(&request, &Bars::new(arguments.display.quiet))?;
+    report.command = command;
     files.write(&report)?;
     print(&render(&report, Format::Text, Some(arguments.display.color))?)?;
     Ok((report.verdict.label, files.html().to_owned()))

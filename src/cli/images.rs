@@ -32,7 +32,7 @@ pub struct ImageArguments {
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     std: Vec<f32>,
     /// The classes' names in the order of the model's outputs: .txt with one a line, .json with a
-    /// list or id2label [default: the folders' names, sorted]
+    /// list or id2label [default: what the data say, or the folders' names, sorted]
     #[arg(long, value_name = "FILE")]
     class_names: Option<PathBuf>,
     /// Leave out images that can't be read and list them in the report

@@ -72,7 +72,13 @@ fn describe(
     table.set_header(["layer", "kind", "weighted depth", "pooled by", "width"]);
     for (layer, tap) in layers.iter().zip(taps) {
         let (pooling, width) = match tap {
-            Ok(tap) => (pooling(tap.layer.pooling), tap.width.to_string()),
+            Ok(tap) => {
+                // `compare` takes one of the two where all its models agree.
+                let read = tap.layer.pooling == Pooling::MapMean
+                    && graph.pooled_from(&head.features) == Some(layer.tensor.as_str());
+                let twin = if read { ", which the head reads" } else { "" };
+                (format!("{}{twin}", pooling(tap.layer.pooling)), tap.width.to_string())
+            }
             Err(why) => (format!("can't be tapped: {}", clean(why)), String::new()),
         };
         let kind = layer.kind.as_str().to_owned();

@@ -20,6 +20,19 @@ pub fn print_error(error: &Error) {
     );
 }
 
+/// Says on stderr what a reader should know of how the work was done.
+pub fn print_notes(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {}", clean(note));
+    }
+}
+
+/// The words of this command, for a report to be measured again by.
+pub fn words() -> Vec<String> {
+    let given = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    std::iter::once("audit".to_owned()).chain(given).collect()
+}
+
 /// Prints to stdout; a reader that went away is no error.
 pub fn print(content: &str) -> Result<()> {
     match std::io::stdout().write_all(content.as_bytes()).and_then(|()| std::io::stdout().flush()) {

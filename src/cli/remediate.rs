@@ -10,6 +10,7 @@ use forget_audit::report::remedy;
 use forget_audit::unlearn::{
     AUDIT_EVERY, Auxiliaries, Base, Ec, Method, Remediation, Unlearning, remediate,
 };
+use forget_audit::verdict::Label;
 
 use super::data::DataArguments;
 use super::exit::Exit;
@@ -17,7 +18,7 @@ use super::inputs::Inputs;
 use super::options::{
     DisplayArguments, RuntimeArguments, decay_rate, layers, not_negative, positive, share, size,
 };
-use super::output::{Destination, print};
+use super::output::{Destination, print, print_notes};
 use super::progress::Bars;
 use super::settings::{self, ConfigArguments};
 use super::training::TrainingBars;
@@ -211,13 +212,19 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         unlearning: training.unlearning(selection),
         audit_every: training.audit_every,
     };
-    let inputs = Inputs::of(&remediation.request, &arguments.data, &config);
+    let set = [&config.models.original, &config.models.unlearned, &config.models.reference];
+    let inputs = Inputs::of(&remediation.request, &arguments.data, &config)
+        .models(set.into_iter().flatten());
     Destination::prepare(&arguments.output, &inputs)?;
     let observer = Bars::new(arguments.display.quiet);
     let progress = TrainingBars::new(arguments.display.quiet)?;
     let remedied = remediate(&remediation, &observer, &progress)?;
     print(&remedy(&remedied.before, &remedied.after))?;
     if !arguments.display.quiet {
+        print_notes(&remedied.before.notes);
+        if remedied.before.verdict.label == Label::Erased {
+            eprintln!("note: it was erased before; there was nothing to repair");
+        }
         eprintln!("trained for {} epochs: {}", remedied.epochs, arguments.output.display());
     }
     Ok(match remedied.after.passes() {

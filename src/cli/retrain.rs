@@ -14,7 +14,7 @@ use super::inputs::Inputs;
 use super::options::{
     DisplayArguments, RuntimeArguments, decay_rate, not_negative, positive, share, size,
 };
-use super::output::Destination;
+use super::output::{Destination, print_notes};
 use super::settings::{self, ConfigArguments};
 use super::training::TrainingBars;
 
@@ -104,7 +104,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     forget_audit::memory::keep_blocks();
     let config = arguments.config.read(arguments.display.quiet)?;
     let model = settings::original(arguments.model.as_ref(), &config)?;
-    let inputs = Inputs::default().models([&model]).others(arguments.data.files(&config.data));
+    // The reference of audit.toml is what this command makes; the unlearned model is not.
+    let models = config.models.unlearned.iter().chain([&model]);
+    let inputs = Inputs::default().models(models).others(arguments.data.files(&config.data));
     Destination::prepare(&arguments.output, &inputs.others([&config.path]))?;
     let request = TaskRequest {
         samples: arguments.data.required(&config.data)?,
@@ -113,6 +115,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     };
     check_device(request.runtime.device)?;
     let task = Task::open(&model, &request)?;
+    if !arguments.display.quiet {
+        print_notes(&task.notes);
+    }
     let given = &arguments.recipe;
     let recipe = Recipe {
         epochs: given.epochs,

@@ -2,13 +2,13 @@
 
 use super::subject::Subject;
 use crate::activations::{Source, Tap, find_taps};
-use crate::onnx::{Graph, Layer, LayerKind, Pooling, Selection, choose_layers, match_layers};
+use crate::onnx::{Layer, LayerKind, Pooling, Selection, choose_layers, match_layers};
 use crate::runtime::Runtime;
 use crate::verdict::{PerModel, UnmatchedLayer};
 use crate::{Error, Result};
 
 /// Why a layer of the automatic choice is missing when the user chose others.
-pub(super) const NOT_CHOSEN: &str = "not among --layers";
+const NOT_CHOSEN: &str = "not among --layers";
 
 /// Layers that all models share, with one tap a layer and model, in the same order.
 pub(super) struct Plan {
@@ -17,6 +17,32 @@ pub(super) struct Plan {
     pub unlearned: Vec<Tap>,
     pub reference: Option<Vec<Tap>>,
     pub unmatched: Vec<UnmatchedLayer>,
+}
+
+impl Plan {
+    /// What a reader should know of the choice.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let left_out = self.unmatched.iter().filter(|l| l.reason != NOT_CHOSEN);
+        let mut notes: Vec<String> =
+            left_out.map(|l| format!("layer {} left out: {}", l.name, l.reason)).collect();
+        let others =
+            [("unlearned model", Some(&self.unlearned)), ("reference", self.reference.as_ref())];
+        for (model, taps) in others {
+            let pairs = self.original.iter().zip(taps.into_iter().flatten());
+            let names = pairs.map(|(own, other)| (&own.layer.tensor, &other.layer.tensor));
+            let renamed: Vec<_> = names.filter(|(own, other)| own != other).collect();
+            if let Some((own, other)) = renamed.first() {
+                notes.push(format!(
+                    "{} of {} layers have other names in the {model} and were matched by their place \
+                     in the graph: {own} to {other}{}",
+                    renamed.len(),
+                    self.layers.len(),
+                    if renamed.len() > 1 { ", …" } else { "" },
+                ));
+            }
+        }
+        notes
+    }
 }
 
 pub(super) fn plan(
@@ -155,7 +181,7 @@ fn drop_duplicates(candidates: &mut Vec<Candidate>, subjects: &PerModel<Subject>
     let sources: Vec<Option<String>> = graphs
         .iter()
         .zip(&end.taps)
-        .map(|(graph, tap)| pooled_from(graph, &tap.layer.tensor))
+        .map(|(graph, tap)| graph.pooled_from(&tap.layer.tensor).map(str::to_owned))
         .collect();
     candidates.retain(|c| {
         let pooled = c.taps.iter().zip(&sources).all(|(tap, source)| {
@@ -164,16 +190,6 @@ fn drop_duplicates(candidates: &mut Vec<Candidate>, subjects: &PerModel<Subject>
         !pooled || is_end(&c.layer)
     });
     Ok(())
-}
-
-/// The map whose mean over space is the vector `tensor`.
-fn pooled_from(graph: &Graph, tensor: &str) -> Option<String> {
-    let mut node = graph.producer_node(tensor)?;
-    while matches!(node.op_type(), "Flatten" | "Reshape" | "Squeeze" | "Identity") {
-        node = graph.producer_node(node.input.first()?)?;
-    }
-    let pools = matches!(node.op_type(), "GlobalAveragePool" | "ReduceMean");
-    pools.then(|| node.input.first().cloned()).flatten()
 }
 
 fn is_end(layer: &Layer) -> bool {

@@ -22,6 +22,7 @@ use crate::measures::stats::{
     Base, MIN_SAMPLES, bootstrap_difference, mix_seed, recovered_fraction,
 };
 use crate::measures::{Classified, Labelled, Status};
+use crate::onnx::{Layer, LayerKind};
 use crate::verdict::{
     Accuracy, CkaBySet, CkaEvidence, FewShotAccuracy, FewShotEvidence, HeadEvidence, Interval,
     LayerEvidence, MisalignmentEvidence, PerModel, PerSet, ProbeEvidence, ProbesEvidence,
@@ -195,6 +196,17 @@ impl<'a> View<'a> {
     }
 }
 
+/// The layer's name in the report, no other's: where the unlearned model has layers in front of the
+/// head that the original lacks, its encoder ends elsewhere and is compared with the same tensor of
+/// the original's.
+fn name(layers: &[Layer], layer: &Layer) -> String {
+    let alike = layers.iter().filter(|other| other.tensor == layer.tensor).count();
+    match layer.kind {
+        LayerKind::Features if alike > 1 => format!("{} (features)", layer.tensor),
+        _ => layer.tensor.clone(),
+    }
+}
+
 /// Measures every layer, in parallel.
 pub(super) fn layers(
     plan: &Plan,
@@ -218,7 +230,7 @@ pub(super) fn layers(
             let measured = views.measure(mix_seed(seed, &[index as u64]))?;
             observer.advance(1);
             Ok(LayerEvidence {
-                name: layer.tensor.clone(),
+                name: name(&plan.layers, layer),
                 unlearned_name: plan.unlearned[index].layer.tensor.clone(),
                 reference_name: plan.reference.as_ref().map(|r| r[index].layer.tensor.clone()),
                 kind: layer.kind,
@@ -254,7 +266,7 @@ impl Views<'_> {
             name: String::new(),
             unlearned_name: String::new(),
             reference_name: None,
-            kind: crate::onnx::LayerKind::Requested,
+            kind: LayerKind::Requested,
             depth: 0.0,
             width: 0,
             cka,

@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::activations::{Activations, Collector, Source, Tap};
-use crate::data::{Data, Forget, ForgetSpec, LoadOptions, Rows, Splits, source_sha256};
+use crate::data::{Data, Forget, ForgetSpec, LoadOptions, Rows, Splits, notes, source_sha256};
 use crate::gate;
 use crate::measures::blas;
 use crate::onnx::{Head, Model, Selection, WeightComparison, compare_weights, reinitialized};
@@ -21,7 +21,7 @@ use crate::verdict::{
     DataEvidence, ParameterChange, PerModel, PerSet, Policy, SkippedSample, WeightEvidence,
 };
 use crate::{Error, Result};
-use layers::{NOT_CHOSEN, Plan, plan};
+use layers::{Plan, plan};
 use measure::{Cast, Set};
 use subject::Subject;
 
@@ -121,6 +121,7 @@ pub fn compare(request: &Request, observer: &dyn Observer) -> Result<Report> {
         policy: None,
         gate: None,
         baseline: None,
+        command: Vec::new(),
     };
     if let Some(samples) = &request.samples {
         measure_all(request, samples, &subjects, &mut report, observer)?;
@@ -167,30 +168,12 @@ fn measure_all(
     let data = crate::data::load(&samples.path, &inputs, &samples.options)?;
     let classes = class_count(subjects)?;
     data.validate_labels(classes)?;
-    if !data.skipped.is_empty() {
-        let count = data.skipped.len();
-        report.notes.push(format!(
-            "{count} unreadable {} left out; the report lists {}",
-            if count == 1 { "image was" } else { "images were" },
-            if count == 1 { "it" } else { "them" },
-        ));
-    }
-    report.notes.extend(data.notes.iter().cloned());
     let forget = samples.forget.resolve(&data)?;
-    report.notes.extend(forget.note());
-    if let (Forget::Classes(_), false) = (&forget, matches!(samples.forget, ForgetSpec::Classes(_)))
-    {
-        report.notes.push(
-            "the samples to be forgotten are all training samples of their classes, and judged as \
-             classes"
-                .into(),
-        );
-    }
+    report.notes.extend(notes(&data, &samples.forget, &forget));
     let splits = Splits::resolve(&data, &forget, request.seed)?;
     let source = Source { data: &data, preprocess: &samples.options.preprocess };
     let plan = plan(&runtime, subjects, &request.selection, &source)?;
-    let left_out = plan.unmatched.iter().filter(|l| l.reason != NOT_CHOSEN);
-    report.notes.extend(left_out.map(|l| format!("layer {} left out: {}", l.name, l.reason)));
+    report.notes.extend(plan.notes());
     report.unmatched_layers = plan.unmatched.clone();
 
     let set = Set::new(&data, &splits, classes, forget_classes(&forget))?;

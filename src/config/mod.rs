@@ -52,8 +52,8 @@ pub struct ModelsConfig {
 pub struct DataConfig {
     /// File or folder.
     pub path: Option<PathBuf>,
-    /// Classes to forget, by number or name, separated by commas.
-    pub forget_classes: Option<String>,
+    /// Classes to forget, each by number or name, or `@` and a file of them.
+    pub forget_classes: Option<Vec<String>>,
     /// A file of row numbers.
     pub forget_indices: Option<PathBuf>,
     /// A folder of samples.
@@ -186,12 +186,10 @@ impl Config {
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
-        if let Some(classes) = &mut data.forget_classes {
-            let item = |item: &str| match item.trim().strip_prefix('@') {
-                Some(file) => format!("@{}", folder.join(file).display()),
-                None => item.to_owned(),
-            };
-            *classes = classes.split(',').map(item).collect::<Vec<_>>().join(",");
+        for class in data.forget_classes.iter_mut().flatten() {
+            if let Some(file) = class.trim().strip_prefix('@') {
+                *class = format!("@{}", folder.join(file).display());
+            }
         }
         for format in &mut output.formats {
             if let Some((name, path)) = format.split_once('=').filter(|(_, path)| !path.is_empty())
@@ -230,19 +228,20 @@ fn data(section: &Section) -> DataConfig {
         Some(n) => Some(n.to_string()),
         None => value.as_str().map(str::to_owned),
     };
-    let joined = |key: &str, wanted: &str, between: &str| {
-        section.list(key, wanted, item).map(|list| list.value.join(between))
+    let items = |key: &str, wanted: &str| section.list(key, wanted, item).map(|list| list.value);
+    let size = |key: &str| {
+        items(key, "a number of pixels, or [height, width]").map(|sides| sides.join("x"))
     };
     let data = DataConfig {
         path: path(section, "path"),
-        forget_classes: joined("forget-classes", "a list of class numbers or names", ","),
+        forget_classes: items("forget-classes", "a list of class numbers or names"),
         forget_indices: path(section, "forget-indices"),
         forget_folder: path(section, "forget-folder"),
         forget_column: text(section, "forget-column"),
         class_names: path(section, "class-names"),
         preprocess: path(section, "preprocess"),
-        resize: joined("resize", "a number of pixels, or [height, width]", "x"),
-        crop: joined("crop", "a number of pixels, or [height, width]", "x"),
+        resize: size("resize"),
+        crop: size("crop"),
         interpolation: text(section, "interpolation"),
         mean: float("mean"),
         std: float("std"),
@@ -331,7 +330,8 @@ mod tests {
         std::fs::write(&file, text).expect("a file");
         let config = Config::read(&file).expect("valid");
         let list = folder.path().join("l.txt").display().to_string();
-        assert_eq!(config.data.forget_classes, Some(format!("@{list},3,04")));
+        let classes = [format!("@{list}"), "3".into(), "04".into()];
+        assert_eq!(config.data.forget_classes.as_deref(), Some(&classes[..]));
         let junit = format!("junit={}", folder.path().join("out/a.xml").display());
         assert_eq!(config.output.formats, ["text", &junit, "sarif=/b", "json="]);
     }

@@ -38,11 +38,7 @@ pub fn from_bytes(bytes: &[u8], model_inputs: &[&str]) -> Result<Data> {
 pub(crate) fn open(path: &Path) -> Result<File> {
     let subject = path.display().to_string();
     let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Error::file(
-            path,
-            "no such file",
-            "check the path; it is relative to the working directory",
-        ),
+        std::io::ErrorKind::NotFound => Error::file(path, "no such file", "check the path"),
         _ => unreadable(&subject, &error),
     })?;
     if metadata.is_dir() {

@@ -139,6 +139,16 @@ impl<'a> Graph<'a> {
         self.producer(tensor).map(|i| self.node(i))
     }
 
+    /// The map whose mean over space is the vector `tensor`.
+    pub fn pooled_from(&self, tensor: &str) -> Option<&'a str> {
+        let mut node = self.producer_node(tensor)?;
+        while matches!(node.op_type(), "Flatten" | "Reshape" | "Squeeze" | "Identity") {
+            node = self.producer_node(node.input.first()?)?;
+        }
+        let pools = matches!(node.op_type(), "GlobalAveragePool" | "ReduceMean");
+        pools.then(|| node.input.first().map(String::as_str)).flatten()
+    }
+
     /// Nodes that read `tensor`.
     pub fn consumers(&self, tensor: &str) -> impl Iterator<Item = &'a NodeProto> + '_ {
         self.consumers.get(tensor).into_iter().flatten().map(|&i| self.node(i))

@@ -66,23 +66,22 @@ pub(super) fn size(n: usize) -> String {
     count(n as u64)
 }
 
-/// Class numbers as a list: `3 and 8`.
-pub(super) fn list(numbers: &[usize]) -> String {
-    enumeration(&numbers.iter().map(ToString::to_string).collect::<Vec<_>>())
-}
-
 /// The forgotten classes, with their names where the data give any: `3 (cat) and 8`.
 pub(super) fn forgotten(data: &DataEvidence) -> String {
-    let named = |(at, class): (usize, &usize)| {
-        let number = class.to_string();
-        match data.forget_class_names.get(at).filter(|name| **name != number) {
-            Some(name) => format!("{number} ({})", shorten(name, 40)),
-            None => number,
-        }
-    };
-    enumeration(&data.forget_classes.iter().enumerate().map(named).collect::<Vec<_>>())
+    enumeration(&data.forget_classes.iter().map(|&c| class(data, c)).collect::<Vec<_>>())
 }
 
+/// A class by its number, with its name where it is a forgotten one that has a name: `3 (cat)`.
+pub(super) fn class(data: &DataEvidence, class: usize) -> String {
+    let number = class.to_string();
+    let at = data.forget_classes.iter().position(|&c| c == class);
+    match at.and_then(|at| data.forget_class_names.get(at)).filter(|name| **name != number) {
+        Some(name) => format!("{number} ({})", shorten(name, 40)),
+        None => number,
+    }
+}
+
+/// Items as a list: `3 and 8`.
 fn enumeration(items: &[String]) -> String {
     let shown = items.get(..20).unwrap_or(items);
     match shown {
@@ -171,10 +170,14 @@ mod tests {
     fn counts_and_lists_read_well() {
         assert_eq!(count(28_902_u64), "28,902");
         assert_eq!(count(7_u64), "7");
-        assert_eq!(list(&[3, 8]), "3 and 8");
-        assert_eq!(list(&[4]), "4");
-        assert_eq!(list(&[]), "");
-        assert!(list(&(0..100).collect::<Vec<_>>()).ends_with("19 and 80 more"));
+        let list = |numbers: std::ops::Range<usize>| {
+            enumeration(&numbers.map(|n| n.to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(list(3..5), "3 and 4");
+        assert_eq!(list(3..6), "3, 4 and 5");
+        assert_eq!(list(4..5), "4");
+        assert_eq!(list(0..0), "");
+        assert!(list(0..100).ends_with("19 and 80 more"));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) fn gaps(report: &Report) -> Vec<String> {
                 .into(),
         );
     }
-    gaps.extend(statuses(&report.layers));
+    gaps.extend(statuses(&report.layers, &[]));
     gaps.extend(unused(report));
     gaps
 }
@@ -60,12 +60,15 @@ fn missing_parts(report: &Report, gaps: &mut Vec<String>) {
     }
 }
 
-/// Statuses other than `ok`, each with its measure, reason and layers.
-pub(super) fn statuses(layers: &[LayerEvidence]) -> Vec<String> {
+/// A measure that few need: it has no value wherever the outputs forget as well as a probe.
+pub(super) const RECOVERED_FRACTION: &str = "Recovered fraction";
+
+/// Statuses other than `ok`, each with its measure, reason and layers, but for measures `left_out`.
+pub(super) fn statuses(layers: &[LayerEvidence], left_out: &[&str]) -> Vec<String> {
     let mut places: BTreeMap<(&str, &str), (Status, Vec<String>)> = BTreeMap::new();
     for (i, layer) in layers.iter().enumerate() {
         for (measure, status) in measured(layer) {
-            if status != Status::Ok {
+            if status != Status::Ok && !left_out.contains(&measure) {
                 let entry =
                     places.entry((measure, status.as_str())).or_insert((status, Vec::new()));
                 entry.1.push(format!("{} {}", i + 1, shorten(short_layer(&layer.name), 32)));
@@ -92,7 +95,7 @@ fn measured(layer: &LayerEvidence) -> Vec<(&'static str, Status)> {
         ("CKA on all samples", layer.cka.all.status),
         ("Probe of the original", layer.probe.original.status),
         ("Probe of the unlearned model", layer.probe.unlearned.status),
-        ("Recovered fraction", layer.recovered_fraction.status),
+        (RECOVERED_FRACTION, layer.recovered_fraction.status),
         ("Few-shot effect", layer.few_shot.status),
     ];
     all.extend(layer.probe.reference.map(|p| ("Probe of the reference", p.status)));

@@ -7,6 +7,7 @@ use super::clean::clean;
 use super::format::{brief, count, forgotten, help_on, short_layer};
 use super::gaps::gaps;
 use super::model::{ModelSummary, Report};
+use super::standing::reasons;
 use crate::verdict::{Change, Finding, LayerEvidence, Outcome};
 
 /// The longest comment that GitHub takes, in characters.
@@ -80,11 +81,12 @@ fn title(out: &mut Paper, report: &Report) -> bool {
             gate.warned,
         );
     }
-    for reason in verdict.reasons.iter().take(5) {
+    let reasons = reasons(report);
+    for reason in reasons.iter().take(5) {
         let _ = writeln!(text, "- {}", prose(reason));
     }
-    if verdict.reasons.len() > 5 {
-        let _ = writeln!(text, "- … and {} more", verdict.reasons.len() - 5);
+    if reasons.len() > 5 {
+        let _ = writeln!(text, "- … and {} more", reasons.len() - 5);
     }
     text.push('\n');
     out.part(&text)

@@ -57,6 +57,9 @@ pub struct Report {
     /// The report this one was compared with.
     #[serde(default)]
     pub baseline: Option<BaselineSummary>,
+    /// The words of the command that measured; empty where none did, and in early reports.
+    #[serde(default)]
+    pub command: Vec<String>,
 }
 
 impl Report {

@@ -3,11 +3,16 @@
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::Report;
+use super::clean::clean;
 use super::format::{number, short_layer};
-use crate::verdict::{Accuracy, LayerEvidence};
+use crate::verdict::{Accuracy, Finding, Label, LayerEvidence};
+
+/// More findings than this are counted.
+const LISTED: usize = 5;
 
 /// How a repair changed what is measured: outputs, and per layer CKA, probe and few-shot accuracy
-/// on forget samples, each before, after, and for the reference where there is one.
+/// on forget samples, each before, after, and for the reference where there is one; then what keeps
+/// the gate shut still, and what to try.
 pub fn remedy(before: &Report, after: &Report) -> String {
     let reference = before.models.reference.is_some();
     let mut text = outputs(before, after);
@@ -18,8 +23,60 @@ pub fn remedy(before: &Report, after: &Report) -> String {
         before.verdict.label.as_str(),
         after.verdict.label.as_str()
     ));
+    if !after.passes() {
+        text.push_str(&against(after));
+    }
     // The table pads its last column.
     text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+}
+
+/// What keeps the gate shut, at the deepest layer it does, and what to try.
+fn against(after: &Report) -> String {
+    let mut found: Vec<&Finding> = Vec::new();
+    for finding in after.findings.iter().rev().filter(|f| f.blocks()) {
+        if !found.iter().any(|f| (&f.rule, &f.message) == (&finding.rule, &finding.message)) {
+            found.push(finding);
+        }
+    }
+    let mut text = "\nAgainst it:\n".to_owned();
+    let left = found.len().saturating_sub(LISTED);
+    for finding in found.iter().rev().take(LISTED) {
+        let place = finding.layer.as_deref().map(|l| format!(" at {}", short_layer(l)));
+        text.push_str(&clean(&format!(
+            "- {}{}: {} (expected {}, found {})",
+            finding.rule,
+            place.unwrap_or_default(),
+            finding.message,
+            finding.expected,
+            finding.found
+        )));
+        text.push('\n');
+    }
+    if left > 0 {
+        text.push_str(&format!("- and {left} more\n"));
+    }
+    if let Some(next) = next(after) {
+        text.push_str(&format!("\nNext: {next}\n"));
+    }
+    text
+}
+
+/// What to try where a repair did not lead to `erased`.
+fn next(after: &Report) -> Option<&'static str> {
+    match after.verdict.label {
+        Label::Erased => None,
+        Label::Damaged => Some(
+            "`audit remediate` with a smaller --learning-rate or a larger --supervision; both hold \
+             on to the retained classes.",
+        ),
+        Label::Inconclusive if after.models.reference.is_none() => {
+            Some("`audit retrain` makes the reference that can decide; give it with --reference.")
+        }
+        Label::Superficial | Label::NotForgotten | Label::Inconclusive => Some(
+            "`audit remediate` with more --epochs or a larger --contrast, or --from original; \
+             else ship a retrained model (`audit retrain`).",
+        ),
+    }
 }
 
 fn new_table() -> Table {

@@ -96,6 +96,7 @@ pub(super) fn weights_only() -> Report {
         policy: None,
         gate: None,
         baseline: None,
+        command: ["audit", "compare", "a.onnx", "b.onnx"].map(str::to_owned).into(),
     })
 }
 

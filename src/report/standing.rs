@@ -53,6 +53,26 @@ fn policy(report: &Report) -> String {
     }
 }
 
+/// The verdict's reasons; one that a rule gives of several layers once, with the deepest of them.
+pub(super) fn reasons(report: &Report) -> Vec<String> {
+    let open = || report.findings.iter().filter(|f| f.outcome != Outcome::Passed);
+    let mut groups: Vec<(&str, &str, usize)> = Vec::new();
+    for reason in &report.verdict.reasons {
+        let said = open().map(|f| f.message.as_str()).filter(|said| reason.starts_with(said));
+        let said = said.max_by_key(|said| said.len()).unwrap_or(reason);
+        match groups.iter_mut().find(|(known, ..)| *known == said) {
+            Some((_, deepest, count)) => (*deepest, *count) = (reason, *count + 1),
+            None => groups.push((said, reason, 1)),
+        }
+    }
+    let worded = groups.into_iter().map(|(_, reason, count)| match count {
+        1 => reason.to_owned(),
+        2 => format!("{reason}, and the like at 1 more layer"),
+        n => format!("{reason}, and the like at {} more layers", n - 1),
+    });
+    worded.collect()
+}
+
 /// What keeps the gate shut, by outcome.
 fn blocking(report: &Report, all: usize) -> String {
     let undecided =

@@ -1,7 +1,9 @@
 //! What both renderers for people owe to any report.
 
 use super::clean::columns;
+use super::remedy::remedy;
 use super::sample::{compared, judged, judged_by, report, weights_only, without_values};
+use super::standing::reasons;
 use super::{BaselineSummary, Report, TextOptions, html, text};
 use crate::verdict::rules::{RULES, help};
 use crate::verdict::{Change, Label, Outcome, Policy, Position, Preset};
@@ -51,6 +53,7 @@ fn tainted(text: &str) -> Report {
         parameter.name = text.into();
     }
     report.notes = vec![text.into()];
+    report.command = vec![text.into(); 3];
     report.created = text.into();
     report.schema = text.into();
     report.tool.name = text.into();
@@ -375,7 +378,7 @@ fn what_changed_since_the_baseline_is_said_and_does_not_flood() {
     assert!(page.len() < 300_000, "{}", page.len());
     assert!(page.contains("Compared with the baseline reports&#x2f;last-release.json"));
     assert!(page.contains("<span class=\"change\">worse</span>"));
-    let passed = page.split("Rules that passed").nth(1).expect("the table");
+    let passed = page.split("Checks that passed").nth(1).expect("the table");
     assert!(!passed.contains("index.html#regression"), "figures that stayed are only counted");
     // Its own baseline: nothing is new, nothing is listed twice.
     let same = compared(self::report(4, 10, true), &self::report(4, 10, true));
@@ -408,4 +411,33 @@ fn a_limit_says_where_it_is_set_and_an_override_without_a_layer_is_told() {
     for output in [plain(&report, None), page(&report)] {
         assert!(output.contains("audit.toml:12:3") && output.contains("audit.toml:9:1"));
     }
+}
+
+#[test]
+fn what_is_said_of_several_layers_is_a_reason_once() {
+    let report = report(6, 10, true);
+    let message = "few-shot recovery of the forget set exceeds the reference's";
+    let all = report.verdict.reasons.iter().filter(|r| r.starts_with(message)).count();
+    assert!(all > 2, "{:?}", report.verdict.reasons);
+    let reasons = reasons(&report);
+    let said: Vec<&String> = reasons.iter().filter(|r| r.starts_with(message)).collect();
+    assert_eq!(said.len(), 1, "{reasons:?}");
+    assert!(said[0].contains("block.5"), "the deepest: {}", said[0]);
+    assert!(said[0].ends_with(&format!("and the like at {} more layers", all - 1)), "{}", said[0]);
+}
+
+#[test]
+fn a_repair_that_led_to_nothing_says_what_is_left_and_what_to_try() {
+    let before = report(6, 10, true);
+    let text = remedy(&before, &before);
+    assert!(text.contains("Against it:\n- ") && text.contains("Next: `audit remediate`"), "{text}");
+    assert_eq!(text.matches("- few-shot-recovery at ").count(), 1, "the deepest alone\n{text}");
+    assert!(
+        text.contains("- few-shot-recovery at /features/stage0/block.5/conv2/Relu_5: "),
+        "{text}"
+    );
+    let undecided = without_values(report(6, 10, false));
+    assert_eq!(undecided.verdict.label, Label::Inconclusive);
+    let text = remedy(&before, &undecided);
+    assert!(text.contains("Next: `audit retrain` makes the reference"), "{text}");
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::activations::{Source, batch_size, find_taps};
 use crate::compare::Samples;
-use crate::data::{Data, InputSpec, Splits};
+use crate::data::{Data, InputSpec, Splits, notes};
 use crate::onnx::{
     Graph, Head, Model, Point, Role, Selection, Supervision, choose_layers, logits, only_outputs,
     trainable, with_shapes, with_supervision,
@@ -36,6 +36,8 @@ pub struct Task {
     pub splits: Splits,
     /// Seed of every random draw.
     pub seed: u64,
+    /// What a reader should know of how the samples were read.
+    pub notes: Vec<String>,
     data: Data,
     samples: Samples,
     inputs: Vec<InputSpec>,
@@ -70,6 +72,7 @@ impl Task {
             head,
             splits,
             seed: request.seed,
+            notes: notes(&data, &request.samples.forget, &forget),
             data,
             samples: request.samples.clone(),
             inputs,

@@ -151,11 +151,9 @@ impl Label {
                 "No sign of the forget set is left in the outputs or at the end of the encoder \
                  (judged without a retrained reference)."
             }
-            Self::Superficial => {
-                "The forgetting is superficial: the outputs are silent, the features still know."
-            }
-            Self::NotForgotten => "The forget set is not forgotten: the outputs still show it.",
-            Self::Damaged => "The model is damaged: it lost what it was to keep.",
+            Self::Superficial => "The outputs are silent, the features still know.",
+            Self::NotForgotten => "The outputs still show the forget set.",
+            Self::Damaged => "The model lost what it was to keep.",
             Self::Inconclusive => "The evidence does not decide whether the forget set is gone.",
         }
     }

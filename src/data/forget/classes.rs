@@ -21,17 +21,23 @@ pub enum ClassItem {
     Text(String),
 }
 
-/// The items of a list, each from an option or a line of a file.
-pub(super) fn parse(list: &str) -> Result<Vec<ClassItem>> {
-    if list.trim().is_empty() {
-        return Err(Error::input(OPTION, "no class given", REMEDY));
-    }
+/// The items of a list with commas between them.
+pub(super) fn split(list: &str) -> impl Iterator<Item = &str> {
+    let given = Some(list).filter(|list| !list.trim().is_empty());
+    given.into_iter().flat_map(|list| list.split(','))
+}
+
+/// The classes that texts name, each a class or `@` and a file with one a line.
+pub(super) fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<ClassItem>> {
     let mut items = Vec::new();
-    for item in list.split(',').map(str::trim) {
+    for item in texts.into_iter().map(str::trim) {
         match item.strip_prefix('@') {
             Some(path) => from_file(Path::new(path), &mut items)?,
             None => items.push(parse_item(item, OPTION)?),
         }
+    }
+    if items.is_empty() {
+        return Err(Error::input(OPTION, "no class given", REMEDY));
     }
     Ok(items)
 }
@@ -129,11 +135,13 @@ fn by_name(name: &str, names: &[String]) -> Result<Option<usize>> {
 }
 
 fn unknown(name: &str, names: &[String]) -> Error {
-    Error::input(
-        OPTION,
-        format!("no class is named `{}`", shown(name)),
-        suggest::remedy(name, names.iter().map(String::as_str)),
-    )
+    let mut remedy = suggest::remedy(name, names.iter().map(String::as_str));
+    if names.iter().any(|name| name.contains(',')) {
+        remedy.push_str(
+            "; a name with a comma stands on a line of a file (@FILE), or in the list of audit.toml",
+        );
+    }
+    Error::input(OPTION, format!("no class is named `{}`", shown(name)), remedy)
 }
 
 /// Ascending; a class that is there twice is told, as is that there is none.
@@ -169,7 +177,7 @@ mod tests {
     }
 
     fn classes(list: &str, names: Option<&[String]>) -> Result<Vec<usize>> {
-        resolve(&parse(list)?, names)
+        resolve(&parse(split(list))?, names)
     }
 
     #[test]
@@ -192,6 +200,14 @@ mod tests {
         assert_eq!(classes("name:10,id:10", Some(&digits)).unwrap(), [0, 10]);
         let error = classes("crane", Some(&digits)).unwrap_err();
         assert!(error.remedy().contains("id:3 or id:4"), "{}", error.remedy());
+    }
+
+    #[test]
+    fn a_name_may_hold_a_comma() {
+        let fish = names(&["goldfish", "tench, Tinca tinca"]);
+        assert_eq!(resolve(&parse(["tench, Tinca tinca"]).unwrap(), Some(&fish)).unwrap(), [1]);
+        let error = classes("tench, Tinca tinca", Some(&fish)).unwrap_err();
+        assert!(error.remedy().contains("a name with a comma"), "{}", error.remedy());
     }
 
     #[test]
@@ -227,7 +243,7 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         assert!(matches!(distinct(vec![]), Err(Error::NothingToCompare { .. })));
-        assert!(parse("@/nowhere/at all").unwrap_err().to_string().contains("no such file"));
+        assert!(parse(["@/nowhere/at all"]).unwrap_err().to_string().contains("no such file"));
     }
 
     #[test]

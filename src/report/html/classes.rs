@@ -1,7 +1,7 @@
 //! The forget classes one by one.
 
 use super::super::Report;
-use super::super::format::{number, signed, signed_interval};
+use super::super::format::{class as class_name, number, signed, signed_interval};
 use super::table::Table;
 use crate::verdict::{OutputAccuracy, PerModel};
 
@@ -33,17 +33,13 @@ pub(super) fn classes(report: &Report) -> Option<Table> {
         cells.extend(reference.then(|| number(of.reference.flatten())));
         cells
     };
-    for (place, class) in data.forget_classes.iter().enumerate() {
+    for class in &data.forget_classes {
         let of = |model: &OutputAccuracy| {
             model.forget_classes.iter().find(|c| c.class == *class).copied()
         };
         let accuracy = |model: &OutputAccuracy| of(model).and_then(|c| c.accuracy);
-        let name = match data.forget_class_names.get(place) {
-            Some(name) if *name != class.to_string() => format!("{class} {name}"),
-            _ => class.to_string(),
-        };
         let samples = of(&outputs.unlearned).map_or(0, |c| c.samples);
-        let mut row = vec![name, samples.to_string()];
+        let mut row = vec![class_name(data, *class), samples.to_string()];
         row.extend(three(PerModel {
             original: accuracy(&outputs.original),
             unlearned: accuracy(&outputs.unlearned),

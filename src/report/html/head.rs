@@ -1,11 +1,11 @@
 //! The figure of the classifier head: misalignment, a row a class.
 
-use super::super::format::{finite, list, number};
+use super::super::format::{class as class_name, finite, forgotten, number};
 use super::figures::Figure;
 use super::plot::{Plot, Row, Series, Shape, around};
 use super::table::Table;
 use crate::report::Report;
-use crate::verdict::{HeadEvidence, MisalignmentEvidence, PerModel};
+use crate::verdict::{DataEvidence, HeadEvidence, MisalignmentEvidence, PerModel};
 
 /// With more classes than this, a figure shows the forget classes and what changed most.
 const PLOTTED: usize = 24;
@@ -41,7 +41,8 @@ pub(super) fn misalignment(report: &Report) -> Option<Figure> {
                 format!("class {class}")
             },
             tooltip: format!(
-                "class {class}: original {}, unlearned {}, reference {}",
+                "class {}: original {}, unlearned {}, reference {}",
+                named(report.data.as_ref(), class),
                 number(of(original, class)),
                 number(value),
                 number(reference.as_ref().and_then(|r| of(r, class))),
@@ -84,17 +85,21 @@ pub(super) fn misalignment(report: &Report) -> Option<Figure> {
              {classes}."
         ));
     }
-    let table = table(head, forget, &chosen(head, forget, classes, LISTED));
+    let table = table(head, report.data.as_ref(), &chosen(head, forget, classes, LISTED));
     Some(Figure::new("Does the head still look at the classes?", finding, reading, plot, table))
 }
 
 /// Words for the classes to be forgotten.
-pub(super) fn forget_classes(forget: &[usize]) -> String {
-    match forget {
+pub(super) fn forget_classes(data: &DataEvidence) -> String {
+    match data.forget_classes.as_slice() {
         [] => "single samples, not classes".into(),
-        [one] => format!("class {one}"),
-        many => format!("classes {}", list(many)),
+        [_] => format!("class {}", forgotten(data)),
+        _ => format!("classes {}", forgotten(data)),
     }
+}
+
+fn named(data: Option<&DataEvidence>, class: usize) -> String {
+    data.map_or_else(|| class.to_string(), |data| class_name(data, class))
 }
 
 fn classes(head: &HeadEvidence) -> usize {
@@ -118,7 +123,7 @@ fn chosen(head: &HeadEvidence, forget: &[usize], classes: usize, most: usize) ->
     chosen
 }
 
-fn table(head: &HeadEvidence, forget: &[usize], classes: &[usize]) -> Table {
+fn table(head: &HeadEvidence, data: Option<&DataEvidence>, classes: &[usize]) -> Table {
     let models = &head.misalignment;
     let mut columns = vec!["class", "set", "original", "unlearned"];
     if models.reference.is_some() {
@@ -128,9 +133,10 @@ fn table(head: &HeadEvidence, forget: &[usize], classes: &[usize]) -> Table {
     table.words = 2;
     for &class in classes {
         let of = |m: &MisalignmentEvidence| number(m.per_class.get(class).copied().flatten());
-        let set = if forget.contains(&class) { "forget" } else { "retain" };
+        let forgotten = data.is_some_and(|d| d.forget_classes.contains(&class));
+        let set = if forgotten { "forget" } else { "retain" };
         let mut row =
-            vec![class.to_string(), set.into(), of(&models.original), of(&models.unlearned)];
+            vec![named(data, class), set.into(), of(&models.original), of(&models.unlearned)];
         row.extend(models.reference.as_ref().map(of));
         table.rows.push(row);
     }

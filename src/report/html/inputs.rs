@@ -63,7 +63,7 @@ pub(super) fn inputs(report: &Report) -> Vec<Block> {
                 ("sha256", data.sha256.clone(), true),
                 ("split sha256", data.split_sha256.clone(), true),
                 ("classes", size(data.classes), false),
-                ("forget", forget_classes(&data.forget_classes), false),
+                ("forget", forget_classes(data), false),
                 ("fit", sides(data.fit.forget, data.fit.retain), false),
                 ("eval", sides(data.eval.forget, data.eval.retain), false),
             ],
@@ -137,35 +137,16 @@ fn sides(forget: usize, retain: usize) -> String {
     format!("{} forget, {} retain samples", size(forget), size(retain))
 }
 
-/// The words of a command line that measures the same again, as far as the report knows its
-/// options.
-pub(super) fn command(report: &Report) -> Vec<String> {
-    let models = &report.models;
-    let mut words =
-        vec!["audit compare".into(), quoted(&models.original.path), quoted(&models.unlearned.path)];
-    if let Some(reference) = &models.reference {
-        words.push(format!("--reference {}", quoted(&reference.path)));
+/// The command that measured, as a POSIX shell reads it, an option a line; `None` where there was
+/// none.
+pub(super) fn command(report: &Report) -> Option<String> {
+    let mut words = report.command.iter();
+    let mut text = quoted(words.next()?);
+    for word in words {
+        text.push_str(if word.starts_with("--") { " \\\n  " } else { " " });
+        text.push_str(&quoted(word));
     }
-    if let Some(data) = &report.data {
-        words.push(format!("--data {}", quoted(&data.path)));
-        words.push(if data.forget_classes.is_empty() {
-            "--forget-indices FILE".into()
-        } else {
-            let classes: Vec<String> = data.forget_classes.iter().map(usize::to_string).collect();
-            format!("--forget-classes {}", classes.join(","))
-        });
-    }
-    if let Some(provider) = &report.provider {
-        words.push(format!("--device {}", quoted(&provider.used)));
-    }
-    if let Some(path) = report.policy.as_ref().and_then(|p| p.path.as_ref()) {
-        words.push(format!("--config {}", quoted(path)));
-    }
-    if let Some(baseline) = &report.baseline {
-        words.push(format!("--baseline {}", quoted(&baseline.path)));
-    }
-    words.push(format!("--seed {}", report.seed));
-    words
+    Some(text)
 }
 
 /// A word that a POSIX shell reads as `text`.
@@ -181,7 +162,20 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{command, quoted};
+    use crate::report::sample;
+
+    #[test]
+    fn a_command_is_told_option_by_option() {
+        let mut report = sample::weights_only();
+        report.command = ["audit", "compare", "my model.onnx", "--seed", "3", "--quiet"]
+            .map(str::to_owned)
+            .into();
+        let text = "audit compare 'my model.onnx' \\\n  --seed 3 \\\n  --quiet";
+        assert_eq!(command(&report).as_deref(), Some(text));
+        report.command.clear();
+        assert_eq!(command(&report), None);
+    }
 
     #[test]
     fn paths_are_quoted_for_the_shell() {

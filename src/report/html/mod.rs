@@ -52,7 +52,8 @@ struct Page<'a> {
     gaps: Vec<String>,
     notes: &'a [String],
     inputs: Vec<inputs::Block>,
-    command: Vec<String>,
+    command: Option<String>,
+    policy_file: Option<&'a str>,
 }
 
 impl<'a> Page<'a> {
@@ -79,6 +80,7 @@ impl<'a> Page<'a> {
             notes: &report.notes,
             inputs: inputs::inputs(report),
             command: inputs::command(report),
+            policy_file: report.policy.as_ref().and_then(|p| p.path.as_deref()),
         }
     }
 }

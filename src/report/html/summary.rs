@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::format::{brief, forgotten, number, size};
-use super::super::standing::{changes, name, standing};
+use super::super::standing::{changes, name, reasons, standing};
 use crate::report::Report;
 use crate::verdict::{Label, OutputAccuracy};
 
@@ -57,10 +57,9 @@ pub(super) fn summary(report: &Report) -> Summary {
         Label::Inconclusive => ("?", "open"),
     };
     let (meaning, next) = meaning(label);
-    let reasons = &report.verdict.reasons;
-    // The first reason weighs most, the last ones concern the deepest layers.
+    let mut reasons = reasons(report);
     let more_reasons = reasons.len().saturating_sub(REASONS);
-    let kept = reasons.iter().take(1).chain(reasons.iter().skip(1 + more_reasons));
+    reasons.truncate(REASONS);
     Summary {
         label: label.as_str(),
         sign,
@@ -68,7 +67,7 @@ pub(super) fn summary(report: &Report) -> Summary {
         sentence: report.verdict.sentence.clone(),
         meaning,
         next,
-        reasons: kept.cloned().collect(),
+        reasons,
         more_reasons,
         facts: facts(report),
         gate: gate(report),

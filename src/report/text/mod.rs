@@ -9,11 +9,11 @@ use comfy_table::Color;
 
 use super::Report;
 use super::clean::shorten;
-use super::format::{count, forgotten, number, short_layer, size};
-use super::gaps::{statuses, unused};
+use super::format::{class, count, forgotten, number, short_layer, size};
+use super::gaps::{RECOVERED_FRACTION, statuses, unused};
 use super::standing::{changes, is_regression, place, standing, word};
 use crate::verdict::{
-    Accuracy, Change, Finding, Label, Outcome, OutputAccuracy, PerModel, Verdict,
+    Accuracy, Change, DataEvidence, Finding, Label, Outcome, OutputAccuracy, PerModel, Verdict,
 };
 use layers::Columns;
 use paper::Paper;
@@ -35,7 +35,7 @@ pub fn text(report: &Report, options: &TextOptions) -> String {
     layers::layers(&mut paper, report);
     findings(&mut paper, report);
     reasons(&mut paper, report);
-    for status in statuses(&report.layers) {
+    for status in statuses(&report.layers, &[RECOVERED_FRACTION]) {
         paper.entry("status", &status);
     }
     for text in unused(report) {
@@ -112,7 +112,7 @@ fn models(paper: &mut Paper, report: &Report) {
             |of: fn(&Accuracy) -> Option<f64>| per_model(outputs, |o: &OutputAccuracy| of(&o.eval));
         rows.push(("output accuracy, forget", row(|a| a.forget_accuracy)));
         rows.push(("output accuracy, retain", row(|a| a.retain_accuracy)));
-        worst = worst_class(outputs);
+        worst = worst_class(outputs, report.data.as_ref());
         if let Some((name, values)) = &worst {
             rows.insert(1, (name, values.clone()));
         }
@@ -138,7 +138,10 @@ fn models(paper: &mut Paper, report: &Report) {
 }
 
 /// Of several forget classes the one that the unlearned model recognises best.
-fn worst_class(outputs: &PerModel<OutputAccuracy>) -> Option<(String, PerModel<Option<f64>>)> {
+fn worst_class(
+    outputs: &PerModel<OutputAccuracy>,
+    data: Option<&DataEvidence>,
+) -> Option<(String, PerModel<Option<f64>>)> {
     let classes = &outputs.unlearned.forget_classes;
     let known = classes.iter().filter(|c| c.accuracy.is_some());
     let worst =
@@ -148,7 +151,8 @@ fn worst_class(outputs: &PerModel<OutputAccuracy>) -> Option<(String, PerModel<O
     };
     // Where all are alike, none is worst.
     let alike = classes.iter().all(|c| c.accuracy == worst.accuracy);
-    (!alike).then(|| (format!("  of them class {}", worst.class), per_model(outputs, of)))
+    let name = data.map_or_else(|| worst.class.to_string(), |data| class(data, worst.class));
+    (!alike).then(|| (format!("  of them class {name}"), per_model(outputs, of)))
 }
 
 fn per_model<T>(of: &PerModel<T>, value: impl Fn(&T) -> Option<f64>) -> PerModel<Option<f64>> {
@@ -185,10 +189,10 @@ fn findings(paper: &mut Paper, report: &Report) {
         }
         (passed, all)
     };
-    let (rules, all_rules) = passed(&|f| !is_regression(f));
+    let (checks, all_checks) = passed(&|f| !is_regression(f));
     let (figures, all_figures) = passed(&is_regression);
-    if all_rules > 0 {
-        paper.entry("passed", &format!("{rules} of {all_rules} rules"));
+    if all_checks > 0 {
+        paper.entry("passed", &format!("{checks} of {all_checks} checks"));
     }
     if all_figures > 0 {
         let text = format!("{figures} of {all_figures} figures are no worse than the baseline's");
