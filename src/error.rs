@@ -40,7 +40,7 @@ pub enum Error {
         remedy: String,
     },
     /// The user asked to stop.
-    #[error("interrupted: nothing was written")]
+    #[error("interrupted: no model was written")]
     Interrupted,
     /// A fault of this program, not of its input.
     #[error("internal error: {problem}")]

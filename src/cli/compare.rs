@@ -45,7 +45,7 @@ pub struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
     /// An earlier report: what became worse since by more than the policy allows fails
-    #[arg(long, value_name = "REPORT")]
+    #[arg(long, value_name = "REPORT", help_heading = "Configuration")]
     baseline: Option<PathBuf>,
     #[command(flatten)]
     runtime: RuntimeArguments,
@@ -58,7 +58,7 @@ pub struct Arguments {
     #[command(flatten)]
     formats: FormatArguments,
     /// Exit with 0 whatever the policy finds (errors still exit with 2 or 3)
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     exit_zero: bool,
     #[command(flatten)]
     display: DisplayArguments,

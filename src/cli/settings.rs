@@ -12,7 +12,7 @@ use forget_audit::{Error, Result};
 #[derive(Args)]
 pub struct ConfigArguments {
     /// Where keys not given here are read [default: ./audit.toml where there is one]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Configuration")]
     config: Option<PathBuf>,
 }
 

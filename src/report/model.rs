@@ -22,7 +22,7 @@ pub struct Report {
     pub schema: String,
     /// What wrote the report.
     pub tool: Tool,
-    /// When, RFC 3339 in UTC; the one field that differs between equal runs.
+    /// When, RFC 3339 in UTC; the one field that differs where the same command is run again.
     pub created: String,
     /// Seed of every random draw.
     pub seed: u64,

@@ -153,7 +153,7 @@ impl<'a, B: Base> Trainer<'a, B> {
             return Err(Error::input(
                 "training",
                 format!("it diverged: loss {value}, length of the gradient {length}"),
-                "lower the learning rate (--learning-rate); nothing was written",
+                "lower the learning rate (--learning-rate); no model was written",
             ));
         }
         self.optimizer.step(&mut self.state, &mut self.parameters, gradients, rate, &self.decay);

@@ -137,16 +137,20 @@ fn sides(forget: usize, retain: usize) -> String {
     format!("{} forget, {} retain samples", size(forget), size(retain))
 }
 
-/// The command that measured, as a POSIX shell reads it, an option a line; `None` where there was
-/// none.
-pub(super) fn command(report: &Report) -> Option<String> {
-    let mut words = report.command.iter();
-    let mut text = quoted(words.next()?);
-    for word in words {
-        text.push_str(if word.starts_with("--") { " \\\n  " } else { " " });
-        text.push_str(&quoted(word));
+/// The command that measured, as a POSIX shell reads it: a line for its arguments, and for each
+/// option one.
+pub(super) fn command(report: &Report) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in &report.command {
+        match lines.last_mut() {
+            Some(line) if !word.starts_with("--") => {
+                line.push(' ');
+                line.push_str(&quoted(word));
+            }
+            _ => lines.push(quoted(word)),
+        }
     }
-    Some(text)
+    lines
 }
 
 /// A word that a POSIX shell reads as `text`.
@@ -171,10 +175,9 @@ mod tests {
         report.command = ["audit", "compare", "my model.onnx", "--seed", "3", "--quiet"]
             .map(str::to_owned)
             .into();
-        let text = "audit compare 'my model.onnx' \\\n  --seed 3 \\\n  --quiet";
-        assert_eq!(command(&report).as_deref(), Some(text));
+        assert_eq!(command(&report), ["audit compare 'my model.onnx'", "--seed 3", "--quiet"]);
         report.command.clear();
-        assert_eq!(command(&report), None);
+        assert!(command(&report).is_empty());
     }
 
     #[test]

@@ -52,7 +52,7 @@ struct Page<'a> {
     gaps: Vec<String>,
     notes: &'a [String],
     inputs: Vec<inputs::Block>,
-    command: Option<String>,
+    command: Vec<String>,
     policy_file: Option<&'a str>,
 }
 
