@@ -16,7 +16,9 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-echo '{"verdict": {"label": "superficial"}, "gate": {"passed": false}}' > "$json"
+if [ -e fail ]; then exit 2; fi
+echo '{"verdict": {"label": "superficial"}, "gate": {"passed": false}}' > "$json.part"
+mv "$json.part" "$json"
 exit 1
 "#;
 
@@ -79,14 +81,32 @@ fn one_model_alone_is_refused() {
     }
 }
 
-/// As it lies after an artifact of an earlier run was downloaded into the folder of the reports.
+/// An earlier run's report may be the baseline; and where this run failed it is not this run's.
 #[test]
-fn a_baseline_in_the_place_of_the_report_is_kept() {
+fn an_earlier_report_stays_until_there_is_another() {
     let dir = tempfile::tempdir().expect("a folder");
     let folder = dir.path();
     std::fs::create_dir(folder.join("reports")).expect("a folder");
     std::fs::write(folder.join("reports/audit.json"), "earlier").expect("written");
-    step(folder, &[("BASELINE", "reports/audit.json")]);
+    let baseline = [("BASELINE", "reports/audit.json")];
+    std::fs::write(folder.join("fail"), "").expect("written");
+    assert_eq!(step(folder, &baseline).status.code(), Some(2));
+    assert_eq!(lines(folder, "reports/audit.json"), ["earlier"]);
+    assert!(!folder.join("outputs.txt").exists());
+    std::fs::remove_file(folder.join("fail")).expect("removed");
+    step(folder, &baseline);
     assert_eq!(lines(folder, "seen.json"), ["earlier"]);
     assert!(lines(folder, "reports/audit.json")[0].contains("superficial"));
+    assert_eq!(lines(folder, "outputs.txt")[0], "verdict=superficial");
+}
+
+#[test]
+fn exit_zero_is_true_or_false() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (given, passed_on) in [("true", true), ("True", true), ("false", false), ("", false)] {
+        step(dir.path(), &[("EXIT_ZERO", given)]);
+        let called = lines(dir.path(), "called.txt");
+        assert_eq!(called.iter().any(|word| word == "--exit-zero"), passed_on, "{given}");
+    }
+    assert_eq!(step(dir.path(), &[("EXIT_ZERO", "yes")]).status.code(), Some(2));
 }

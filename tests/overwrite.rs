@@ -63,6 +63,32 @@ fn every_output_spares_every_input() {
     refused(folder, "parity o.onnx --json o.onnx", "o.onnx");
 }
 
+/// `audit.toml` names models that a command may be told to leave aside; they are no place for outputs
+/// either, but for the reference, which `retrain` makes.
+#[test]
+fn models_of_the_configuration_are_spared_by_commands_that_are_given_others() {
+    let folder = inputs();
+    let folder = folder.path();
+    for (from, to) in [("o.onnx", "o2.onnx"), ("u.onnx", "u2.onnx")] {
+        std::fs::copy(folder.join(from), folder.join(to)).expect("copied");
+    }
+    let models =
+        "[models]\noriginal = \"o.onnx\"\nunlearned = \"u.onnx\"\nreference = \"r.onnx\"\n";
+    let data = "[data]\npath = \"d.npz\"\nforget-classes = [3, 8]\n";
+    std::fs::write(folder.join("audit.toml"), format!("{models}{data}")).expect("written");
+    for (words, file) in [
+        ("compare o2.onnx u2.onnx --json o.onnx", "o.onnx"),
+        ("compare o2.onnx u2.onnx --format junit=u.onnx", "u.onnx"),
+        ("compare o2.onnx u2.onnx --remediate o.onnx", "o.onnx"),
+        ("remediate o2.onnx u2.onnx -o u.onnx", "u.onnx"),
+        ("remediate o2.onnx u2.onnx -o r.onnx", "r.onnx"),
+        ("retrain o2.onnx -o o.onnx", "o.onnx"),
+        ("retrain o2.onnx -o u.onnx", "u.onnx"),
+    ] {
+        refused(folder, words, file);
+    }
+}
+
 /// A baseline that each run writes anew would let a model become worse step by step.
 #[test]
 fn reports_spare_the_report_and_the_baseline_they_are_judged_by() {
@@ -79,6 +105,9 @@ fn reports_spare_the_report_and_the_baseline_they_are_judged_by() {
         "gate a.json --baseline b.json --attest b.json",
         "gate a.json --policy p.toml --format text=p.toml",
         "report a.json --format json=a.json",
+        "report a.json --format json=r.onnx",
+        "gate a.json --format html=o.onnx",
+        "gate a.json --attest d.npz",
     ] {
         refused(folder, words, words.rsplit(['=', ' ']).next().expect("a file"));
     }

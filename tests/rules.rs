@@ -159,7 +159,9 @@ fn without_a_reference_the_effect_and_its_interval_decide() {
     };
     assert_eq!(effect(-3.0, [-4.0, -1.0]), Label::Erased);
     assert_eq!(effect(-3.0, [-6.0, -0.9]), Label::Inconclusive);
-    assert_eq!(effect(-0.9, [-1.5, -0.2]), Label::Superficial);
+    // An honest retrain without the digit 6 (fixtures/classes.py): -.75, and it could be below -1.
+    assert_eq!(effect(-0.75, [-1.36, -0.22]), Label::Inconclusive);
+    assert_eq!(effect(-0.75, [-0.99, -0.22]), Label::Superficial);
 }
 
 #[test]

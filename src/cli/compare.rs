@@ -128,6 +128,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let renderings = arguments.formats.prepare(&set.formats, attest, &taken, &inputs)?;
     let mut report = compare(&request, &Bars::new(arguments.display.quiet))?;
     report.command = words();
+    report.command.extend(arguments.config.found(&config).into_iter().flatten());
     if let Some(baseline) = baseline {
         compare_with(&mut report, &request.policy, baseline)?;
     }

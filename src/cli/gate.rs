@@ -47,10 +47,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let formats = set.map(|o| o.formats.as_slice()).unwrap_or_default();
     let baseline = arguments.baseline.as_deref().or(config.as_ref().and_then(baseline_of));
     let path = &arguments.report;
-    let read = [Some(path.as_path()), config.as_ref().map(|c| c.path.as_path()), baseline];
-    let inputs = Inputs::default().others(read.into_iter().flatten());
-    let renderings = arguments.formats.prepare(formats, attest, &[], &inputs)?;
     let mut report = stored::read(path)?;
+    let read = [Some(path.as_path()), baseline];
+    let mut inputs = Inputs::default().others(read.into_iter().flatten()).report(&report);
+    if let Some(config) = &config {
+        inputs = inputs.config(config);
+    }
+    let renderings = arguments.formats.prepare(formats, attest, &[], &inputs)?;
     let judged = Judged { path: path.display().to_string(), sha256: file_sha256(path)? };
     let renderings = renderings.of_stored(judged);
     apply(&mut report, &policy);

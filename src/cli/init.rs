@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             .or_else(|| model(&names, &UNLEARNED, &[&REFERENCE, &ORIGINAL])),
         reference,
         data: given(&arguments.data).or_else(|| data(&names)),
-        forget_classes: arguments.forget_classes.clone(),
+        forget_classes: arguments.forget_classes.iter().map(|c| c.trim().to_owned()).collect(),
     };
     let folder = output.parent().unwrap_or(Path::new(""));
     if !folder.as_os_str().is_empty() && folder != Path::new(".") {

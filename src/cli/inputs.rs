@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use forget_audit::compare::Request;
 use forget_audit::config::Config;
 use forget_audit::onnx::data_files;
+use forget_audit::report::Report;
 use forget_audit::{Error, Result};
 
 use super::data::DataArguments;
@@ -32,12 +33,28 @@ impl Inputs {
         self
     }
 
+    /// Adds the configuration file and the models that it names, whether they are read or not.
+    pub fn config(self, config: &Config) -> Self {
+        let models = &config.models;
+        let named = [&models.original, &models.unlearned, &models.reference];
+        self.models(named.into_iter().flatten()).others([&config.path])
+    }
+
+    /// Adds the files that a stored report is about, where they still are.
+    pub fn report(self, report: &Report) -> Self {
+        let models = &report.models;
+        let named = [Some(&models.original), Some(&models.unlearned), models.reference.as_ref()];
+        let paths: Vec<PathBuf> =
+            named.into_iter().flatten().map(|m| m.path.clone().into()).collect();
+        self.models(&paths).others(report.data.iter().map(|data| &data.path))
+    }
+
     /// All that a comparison reads but its baseline.
     pub fn of(request: &Request, data: &DataArguments, config: &Config) -> Self {
         let models =
             [Some(&request.original), Some(&request.unlearned), request.reference.as_ref()];
         let files = data.files(&config.data);
-        Self::default().models(models.into_iter().flatten()).others(files).others([&config.path])
+        Self::default().models(models.into_iter().flatten()).others(files).config(config)
     }
 
     /// Fails when writing `output` would destroy an input, or something that is no regular file.

@@ -42,7 +42,6 @@ pub fn words() -> Vec<String> {
 
 /// `words` without the options of `command` that its help lists under "Output".
 fn without_output(words: Vec<String>, command: &clap::Command) -> Vec<String> {
-    let options = || command.get_arguments().filter(|a| a.get_help_heading() == Some("Output"));
     let mut kept = Vec::new();
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
@@ -59,12 +58,13 @@ fn without_output(words: Vec<String>, command: &clap::Command) -> Vec<String> {
                     name.strip_prefix('-').is_some_and(|n| n.chars().eq([short]))
                 })
         };
-        match options().find(spelled) {
-            Some(option) if option.get_action().takes_values() && value.is_none() => {
-                words.next();
-            }
-            Some(_) => {}
-            None => kept.push(word),
+        let option = command.get_arguments().find(spelled);
+        let shows = option.is_some_and(|o| o.get_help_heading() == Some("Output"));
+        let takes = option.is_some_and(|o| o.get_action().takes_values()) && value.is_none();
+        let next = if takes { words.next() } else { None };
+        if !shows {
+            kept.push(word);
+            kept.extend(next);
         }
     }
     kept
@@ -92,7 +92,11 @@ impl Destination {
     /// A folder, a place that can't be written, and one of the `inputs`.
     pub fn prepare(path: &Path, inputs: &Inputs) -> Result<Self> {
         if path == Path::new("-") {
-            return Err(Error::file(path, "is no file", "`--format json` prints to stdout"));
+            return Err(Error::file(
+                path,
+                "is no file",
+                "give the path of one; `--format` prints a report to stdout",
+            ));
         }
         if path.is_dir() {
             return Err(Error::file(path, "is a folder", "give the path of a file"));
@@ -159,6 +163,9 @@ mod tests {
             let between = measuring.replace("--seed", &format!("{output} --seed"));
             assert_eq!(kept(&between), measuring);
         }
-        assert_eq!(kept("compare --baseline b.json -- -q"), "compare --baseline b.json -- -q");
+        // What looks like an option may be a value.
+        for same in ["compare --baseline b.json -- -q", "compare --forget-classes -q --seed 1"] {
+            assert_eq!(kept(same), same);
+        }
     }
 }

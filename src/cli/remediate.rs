@@ -10,7 +10,6 @@ use forget_audit::report::remedy;
 use forget_audit::unlearn::{
     AUDIT_EVERY, Auxiliaries, Base, Ec, Method, Remediation, Unlearning, remediate,
 };
-use forget_audit::verdict::Label;
 
 use super::data::DataArguments;
 use super::exit::Exit;
@@ -212,9 +211,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         unlearning: training.unlearning(selection),
         audit_every: training.audit_every,
     };
-    let set = [&config.models.original, &config.models.unlearned, &config.models.reference];
-    let inputs = Inputs::of(&remediation.request, &arguments.data, &config)
-        .models(set.into_iter().flatten());
+    let inputs = Inputs::of(&remediation.request, &arguments.data, &config);
     Destination::prepare(&arguments.output, &inputs)?;
     let observer = Bars::new(arguments.display.quiet);
     let progress = TrainingBars::new(arguments.display.quiet)?;
@@ -222,10 +219,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     print(&remedy(&remedied.before, &remedied.after))?;
     if !arguments.display.quiet {
         print_notes(&remedied.before.notes);
-        if remedied.before.verdict.label == Label::Erased {
-            eprintln!("note: it was erased before; there was nothing to repair");
+        if remedied.epochs == 0 {
+            eprintln!(
+                "note: there was nothing to repair; the output holds the weights as they were"
+            );
         }
-        eprintln!("trained for {} epochs: {}", remedied.epochs, arguments.output.display());
+        let plural = if remedied.epochs == 1 { "" } else { "s" };
+        eprintln!("trained for {} epoch{plural}: {}", remedied.epochs, arguments.output.display());
     }
     Ok(match remedied.after.passes() {
         true => Exit::Passed,

@@ -23,9 +23,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
-    let inputs = Inputs::default().others([&arguments.report]);
-    let renderings = arguments.formats.prepare(&[], None, &[], &inputs)?;
     let report = stored::read(&arguments.report)?;
+    let inputs = Inputs::default().others([&arguments.report]).report(&report);
+    let renderings = arguments.formats.prepare(&[], None, &[], &inputs)?;
     renderings.write(&report, arguments.color)?;
     Ok(Exit::Passed)
 }

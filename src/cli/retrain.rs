@@ -104,9 +104,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     forget_audit::memory::keep_blocks();
     let config = arguments.config.read(arguments.display.quiet)?;
     let model = settings::original(arguments.model.as_ref(), &config)?;
-    // The reference of audit.toml is what this command makes; the unlearned model is not.
-    let models = config.models.unlearned.iter().chain([&model]);
-    let inputs = Inputs::default().models(models).others(arguments.data.files(&config.data));
+    // The reference of audit.toml is what this command makes; the other models are not.
+    let named = config.models.original.iter().chain(&config.models.unlearned);
+    let inputs =
+        Inputs::default().models(named.chain([&model])).others(arguments.data.files(&config.data));
     Destination::prepare(&arguments.output, &inputs.others([&config.path]))?;
     let request = TaskRequest {
         samples: arguments.data.required(&config.data)?,

@@ -21,6 +21,13 @@ impl ConfigArguments {
     pub fn read(&self, quiet: bool) -> Result<Config> {
         Ok(config(self.config.as_deref(), quiet)?.unwrap_or_default())
     }
+
+    /// The words that name a file which nobody named, for a command to be run again anywhere.
+    pub fn found(&self, config: &Config) -> Option<[String; 2]> {
+        let path = &config.path;
+        let found = self.config.is_none() && !path.as_os_str().is_empty();
+        found.then(|| ["--config".to_owned(), path.display().to_string()])
+    }
 }
 
 /// Reads the file that was named, or the one in the working directory. A file that nobody named is

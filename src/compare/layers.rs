@@ -2,7 +2,7 @@
 
 use super::subject::Subject;
 use crate::activations::{Source, Tap, find_taps};
-use crate::onnx::{Layer, LayerKind, Pooling, Selection, choose_layers, match_layers};
+use crate::onnx::{Graph, Layer, LayerKind, Pooling, Selection, choose_layers, match_layers};
 use crate::runtime::Runtime;
 use crate::verdict::{PerModel, UnmatchedLayer};
 use crate::{Error, Result};
@@ -33,7 +33,7 @@ impl Plan {
             let renamed: Vec<_> = names.filter(|(own, other)| own != other).collect();
             if let Some((own, other)) = renamed.first() {
                 notes.push(format!(
-                    "{} of {} layers have other names in the {model} and were matched by their place \
+                    "{} of {} layers have another name in the {model} and were matched by their place \
                      in the graph: {own} to {other}{}",
                     renamed.len(),
                     self.layers.len(),
@@ -84,6 +84,8 @@ pub(super) fn plan(
         ));
     }
     drop_duplicates(&mut candidates, subjects)?;
+    let twins = twins(&missing, &candidates, subjects)?;
+    missing.retain(|m| !twins.contains(&m.layer.tensor));
 
     let deepest = graph.weighted_depth(&head.input).max(1) as f64;
     let mut columns: Vec<Vec<Tap>> = vec![Vec::new(); 2 + usize::from(others[1].is_some())];
@@ -170,6 +172,36 @@ fn add_taps(
     }
     *candidates = kept;
     Ok(())
+}
+
+/// Layers that were not chosen, but whose mean over space is what is compared at the end in every
+/// model: nothing about them is missing.
+fn twins(
+    missing: &[Missing],
+    candidates: &[Candidate],
+    subjects: &PerModel<Subject>,
+) -> Result<Vec<String>> {
+    let Some(end) = candidates.iter().find(|c| is_end(&c.layer)) else { return Ok(Vec::new()) };
+    let original = subjects.original.graph()?;
+    let others = [Some(&subjects.unlearned), subjects.reference.as_ref()];
+    let others = others.into_iter().flatten().map(|s| Ok((s, s.graph()?)));
+    let others: Vec<(&Subject, Graph)> = others.collect::<Result<_>>()?;
+    let read = |graph: &Graph, tap: &Tap, tensor: &str| {
+        graph.pooled_from(&tap.layer.tensor) == Some(tensor)
+    };
+    let (own_tap, taps) = end.taps.split_first().ok_or_else(|| Error::internal("no taps"))?;
+    let is_twin = |layer: &Layer| {
+        let pooled = read(&original, own_tap, &layer.tensor);
+        let layers = std::slice::from_ref(layer);
+        pooled
+            && others.iter().zip(taps).all(|((subject, graph), tap)| {
+                let names =
+                    match_layers(layers, &original, &subjects.original.head, graph, &subject.head);
+                names.first().and_then(Option::as_deref).is_some_and(|name| read(graph, tap, name))
+            })
+    };
+    let unchosen = missing.iter().filter(|m| m.reason == NOT_CHOSEN && is_twin(&m.layer));
+    Ok(unchosen.map(|m| m.layer.tensor.clone()).collect())
 }
 
 /// The last map pooled is often the head's input itself: where that is so in every model, one of

@@ -202,7 +202,7 @@ impl<'a> View<'a> {
 fn name(layers: &[Layer], layer: &Layer) -> String {
     let alike = layers.iter().filter(|other| other.tensor == layer.tensor).count();
     match layer.kind {
-        LayerKind::Features if alike > 1 => format!("{} (features)", layer.tensor),
+        LayerKind::Features if alike > 1 => format!("features:{}", layer.tensor),
         _ => layer.tensor.clone(),
     }
 }

@@ -171,6 +171,7 @@ fn measure_all(
     let forget = samples.forget.resolve(&data)?;
     report.notes.extend(notes(&data, &samples.forget, &forget));
     let splits = Splits::resolve(&data, &forget, request.seed)?;
+    report.notes.extend(splits.note());
     let source = Source { data: &data, preprocess: &samples.options.preprocess };
     let plan = plan(&runtime, subjects, &request.selection, &source)?;
     report.notes.extend(plan.notes());

@@ -12,7 +12,6 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
-use crate::lfs::refuse_pointer;
 use crate::{Error, Result};
 
 /// Remedy for everything that says the container itself is broken.
@@ -84,7 +83,6 @@ impl<R: Read + Seek> Archive<R> {
             return Err(broken("the file is empty"));
         }
         let head = read_at(&mut reader, 0, len.min(32)).map_err(|e| unreadable(subject, &e))?;
-        refuse_pointer(subject, &head)?;
         if head.starts_with(b"\x93NUMPY") {
             return Err(Error::input(
                 subject,

@@ -43,6 +43,9 @@ pub struct Splits {
     pub fit: Side,
     /// The split that everything is measured on.
     pub eval: Side,
+    /// Classes of which no retained sample is measured, ascending: no model could be asked to know
+    /// them, since most of their training samples are to be forgotten, or they have none.
+    pub left_out: Vec<usize>,
 }
 
 impl Splits {
@@ -53,18 +56,64 @@ impl Splits {
     /// - Samples: the listed rows are halved, class by class; of the others, training rows are
     ///   fitted on and test rows measured on, or, with one set, each class is halved as well.
     ///
+    /// Retained samples of a class are measured on unless it has no training samples, or keeps less
+    /// than half the share of them that is kept of all: they are no measure of what should have been
+    /// kept.
+    ///
     /// # Errors
     /// A class without a sample, nothing retained, or a group without samples; the last as
     /// [`Error::NothingToCompare`] where it is a forget group. [`Error::Internal`] for a row that
     /// isn't there.
     pub fn resolve(data: &Data, forget: &Forget, seed: u64) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let splits = match forget {
+        let mut splits = match forget {
             Forget::Classes(classes) => by_class(data, classes, &mut rng)?,
             Forget::Samples { source, rows, .. } => by_row(data, source, rows, &mut rng)?,
         };
+        splits.leave_out(data, forget)?;
         splits.check_sides(data, forget)?;
         Ok(splits)
+    }
+
+    /// Takes the classes out of the measured retain samples that are hardly trained on.
+    fn leave_out(&mut self, data: &Data, forget: &Forget) -> Result<()> {
+        let listed: BTreeSet<usize> = match forget {
+            Forget::Classes(_) => BTreeSet::new(),
+            Forget::Samples { rows, .. } => rows.iter().copied().collect(),
+        };
+        let mut counts: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+        for (row, label) in data.train.labels().iter().enumerate() {
+            let (kept, all) = counts.entry(*label).or_default();
+            *kept = kept.saturating_add(usize::from(!listed.contains(&row)));
+            *all = all.saturating_add(1);
+        }
+        let all_kept = data.train.len().saturating_sub(listed.len());
+        let labels = data.part(self.eval.retain.part)?.labels();
+        let label = |row: &usize| labels.get(*row).copied().unwrap_or_default();
+        // kept / all < (all_kept / train) / 2, in integers.
+        let hardly_trained = |row: &usize| {
+            counts.get(&label(row)).is_none_or(|&(kept, all)| {
+                kept as u128 * data.train.len() as u128 * 2 < all as u128 * all_kept as u128
+            })
+        };
+        let (out, kept): (Vec<usize>, Vec<usize>) =
+            self.eval.retain.rows.iter().copied().partition(hardly_trained);
+        self.left_out = out.iter().map(label).collect::<BTreeSet<_>>().into_iter().collect();
+        self.eval.retain.rows = kept;
+        Ok(())
+    }
+
+    /// A note on classes that nothing is measured on.
+    pub fn note(&self) -> Option<String> {
+        let (classes, of) = match self.left_out.as_slice() {
+            [] => return None,
+            [one] => (format!("class {one}"), "its"),
+            many => (format!("classes {}", list(many)), "their"),
+        };
+        Some(format!(
+            "{classes}: most of {of} training samples are to be forgotten or missing, so {of} other \
+             samples are not measured as retained"
+        ))
     }
 
     fn check_sides(&self, data: &Data, forget: &Forget) -> Result<()> {
@@ -175,10 +224,18 @@ fn by_class(data: &Data, classes: &[usize], rng: &mut ChaCha8Rng) -> Result<Spli
     let train = (0..data.train.len()).collect();
     if let Some(test) = &data.test {
         let test = (0..test.len()).collect();
-        return Ok(Splits { fit: side(Part::Train, train)?, eval: side(Part::Test, test)? });
+        return Ok(Splits {
+            fit: side(Part::Train, train)?,
+            eval: side(Part::Test, test)?,
+            left_out: Vec::new(),
+        });
     }
     let (fit, eval) = halve(train, data.train.labels(), rng);
-    Ok(Splits { fit: side(Part::Train, fit)?, eval: side(Part::Train, eval)? })
+    Ok(Splits {
+        fit: side(Part::Train, fit)?,
+        eval: side(Part::Train, eval)?,
+        left_out: Vec::new(),
+    })
 }
 
 fn by_row(data: &Data, source: &str, rows: &[usize], rng: &mut ChaCha8Rng) -> Result<Splits> {
@@ -210,6 +267,7 @@ fn by_row(data: &Data, source: &str, rows: &[usize], rng: &mut ChaCha8Rng) -> Re
             retain: Rows::new(Part::Train, fit_retain),
         },
         eval: Side { forget: Rows::new(Part::Train, eval_forget), retain: eval_retain },
+        left_out: Vec::new(),
     })
 }
 

@@ -168,3 +168,26 @@ fn rows_beyond_the_training_set_are_refused() {
     let data = labelled(&[0, 1, 0], Some(&[0]));
     assert!(matches!(problem(&data, &samples(&[1, 3])), Error::Internal { .. }));
 }
+
+/// Of class 0 one of five training samples is left, of all eleven of fifteen: less than half as large
+/// a share. Half of every class is no such loss, whatever the share.
+#[test]
+fn a_class_that_is_hardly_trained_on_is_no_measure_of_what_was_kept() {
+    let train: Vec<usize> = (0..15).map(|row| row / 5).collect();
+    let test = [0, 1, 2, 3, 0, 1, 2];
+    let data = labelled(&train, Some(&test));
+    let splits = Splits::resolve(&data, &samples(&[0, 1, 2, 3]), 0).unwrap();
+    // Class 3 has no training sample at all.
+    assert_eq!(splits.left_out, [0, 3]);
+    assert_eq!(splits.eval.retain.rows, [1, 2, 5, 6]);
+    assert!(splits.fit.retain.rows.contains(&4), "it is trained on");
+    assert!(splits.note().unwrap().starts_with("classes 0, 3: most of their training samples"));
+
+    let one_set = labelled(&train, None);
+    let half = samples(&[0, 1, 5, 6, 10, 11]);
+    let splits = Splits::resolve(&one_set, &half, 0).unwrap();
+    assert_eq!((splits.left_out.len(), splits.note()), (0, None));
+
+    let by_class = Splits::resolve(&data, &classes(&[1]), 0).unwrap();
+    assert_eq!((by_class.left_out, by_class.eval.retain.rows), (vec![3], vec![0, 2, 4, 6]));
+}

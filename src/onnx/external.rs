@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::proto::onnx::tensor_proto::DataLocation;
 use super::proto::onnx::{GraphProto, ModelProto, TensorProto};
+use crate::lfs::refuse_pointer;
 use crate::{Error, Result};
 
 /// Weights that are loaded into one message must fit it.
@@ -85,6 +86,11 @@ impl Loader<'_> {
         };
         let length = length.unwrap_or(size.saturating_sub(offset));
         if offset.checked_add(length).is_none_or(|end| end > *size) {
+            let mut head = Vec::new();
+            if file.rewind().and_then(|()| file.take(32).read_to_end(&mut head)).is_ok() {
+                let subject = format!("{}: external data \"{location}\"", model.display());
+                refuse_pointer(&subject, &head)?;
+            }
             return fail(
                 format!(
                     "ends at {} in \"{location}\", which has {size} bytes",

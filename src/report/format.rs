@@ -2,7 +2,7 @@
 
 use super::clean::shorten;
 use crate::measures::Status;
-use crate::verdict::{DataEvidence, rules};
+use crate::verdict::{DataEvidence, WeightEvidence, rules};
 
 /// What stands where there is no value.
 pub(super) const ABSENT: &str = "–";
@@ -91,6 +91,16 @@ fn enumeration(items: &[String]) -> String {
         [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => shown.join(", "),
     }
+}
+
+/// How many parameters changed: `2 of 20 parameters changed`.
+pub(super) fn parameters_changed(weights: &WeightEvidence) -> String {
+    let total = weights.layers.len();
+    if total > 0 && weights.layers.iter().all(|p| p.relative_change.is_none()) {
+        return format!("none of {} parameters has a counterpart", size(total));
+    }
+    let changed = weights.layers.iter().filter(|p| p.relative_change != Some(0.0)).count();
+    format!("{} of {} parameters changed", size(changed), size(total))
 }
 
 /// A tensor's name without what exporters append to all of them.

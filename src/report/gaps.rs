@@ -20,7 +20,7 @@ pub(super) fn gaps(report: &Report) -> Vec<String> {
     } else {
         missing_parts(report, &mut gaps);
     }
-    if report.models.reference.is_none() {
+    if report.models.reference.is_none() && report.data.is_some() {
         gaps.push(
             "No reference was given, so recovery was not compared with that of a model retrained \
              without the forget set. `audit retrain` makes one; give it with --reference."

@@ -2,6 +2,7 @@
 
 use super::clean::clean;
 use super::model::{Report, SCHEMA};
+use crate::lfs::refuse_pointer;
 use crate::{Error, Result};
 
 /// Two-space indented JSON with a newline at the end.
@@ -20,6 +21,7 @@ pub fn to_json(report: &Report) -> Result<String> {
 /// When the text is no JSON, or no `audit-report/1`, or its gate and verdict are not what its
 /// findings say.
 pub fn from_json(text: &str, subject: &str) -> Result<Report> {
+    refuse_pointer(subject, text.as_bytes())?;
     #[derive(serde::Deserialize)]
     struct Versioned {
         schema: String,

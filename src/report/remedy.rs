@@ -63,18 +63,21 @@ fn against(after: &Report) -> String {
 
 /// What to try where a repair did not lead to `erased`.
 fn next(after: &Report) -> Option<&'static str> {
+    let blocks = |rule: &str| after.findings.iter().any(|f| f.rule == rule && f.blocks());
     match after.verdict.label {
         Label::Erased => None,
-        Label::Damaged => Some(
-            "`audit remediate` with a smaller --learning-rate or a larger --supervision; both hold \
-             on to the retained classes.",
-        ),
+        Label::Damaged => {
+            Some("`audit remediate` with a smaller --learning-rate, or more on the retain samples.")
+        }
+        Label::Inconclusive if blocks("layers-compared") => {
+            Some("leave --layers out: a layer that was not compared acquits nobody.")
+        }
         Label::Inconclusive if after.models.reference.is_none() => {
-            Some("`audit retrain` makes the reference that can decide; give it with --reference.")
+            Some("`audit retrain` makes a reference, which can decide; give it with --reference.")
         }
         Label::Superficial | Label::NotForgotten | Label::Inconclusive => Some(
-            "`audit remediate` with more --epochs or a larger --contrast, or --from original; \
-             else ship a retrained model (`audit retrain`).",
+            "`audit remediate` with more --epochs, or another method or start; else ship a retrained \
+             model (`audit retrain`).",
         ),
     }
 }

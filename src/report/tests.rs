@@ -439,5 +439,5 @@ fn a_repair_that_led_to_nothing_says_what_is_left_and_what_to_try() {
     let undecided = without_values(report(6, 10, false));
     assert_eq!(undecided.verdict.label, Label::Inconclusive);
     let text = remedy(&before, &undecided);
-    assert!(text.contains("Next: `audit retrain` makes the reference"), "{text}");
+    assert!(text.contains("Next: `audit retrain` makes a reference"), "{text}");
 }

@@ -24,7 +24,8 @@ pub struct Remediation {
     pub from_original: bool,
     /// How it unlearns.
     pub unlearning: Unlearning,
-    /// Audit after every so many epochs, and stop once nothing is left to repair; 0 for never.
+    /// Audit after every so many epochs, and stop once nothing is left to repair, before the first
+    /// epoch too where it is the unlearned model's weights that are trained; 0 for never.
     pub audit_every: usize,
 }
 
@@ -94,13 +95,19 @@ pub fn repair(
         let report = compare(&Request { unlearned: candidate, ..request.clone() }, &Silent)?;
         Ok(repaired(&report))
     };
-    let training = Training {
-        task: &task,
-        settings: &remediation.unlearning,
-        progress,
-        after_epoch: &mut after_epoch,
+    // What would end a training after its first epochs ends it before them.
+    let values = match every > 0 && !remediation.from_original && repaired(&before) {
+        true => Parameters::new(),
+        false => {
+            let training = Training {
+                task: &task,
+                settings: &remediation.unlearning,
+                progress,
+                after_epoch: &mut after_epoch,
+            };
+            on_device(request.runtime.device, training)?
+        }
     };
-    let values = on_device(request.runtime.device, training)?;
     let models = [Some(&request.original), Some(&request.unlearned), request.reference.as_ref()];
     let repaired = patched(&task.model, &values)?.keeping(models.into_iter().flatten());
     repaired.write(&remediation.output)?;

@@ -60,6 +60,8 @@ impl Task {
         data.validate_labels(head.classes())?;
         let forget = request.samples.forget.resolve(&data)?;
         let splits = Splits::resolve(&data, &forget, request.seed)?;
+        let mut notes = notes(&data, &request.samples.forget, &forget);
+        notes.extend(splits.note());
         let runtime = Runtime::load(&request.runtime)?;
         let session = runtime.plain_session(model.clone())?;
         let inputs = session.inputs();
@@ -72,7 +74,7 @@ impl Task {
             head,
             splits,
             seed: request.seed,
-            notes: notes(&data, &request.samples.forget, &forget),
+            notes,
             data,
             samples: request.samples.clone(),
             inputs,

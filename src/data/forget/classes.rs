@@ -109,6 +109,11 @@ fn by_text(text: &str, names: Option<&[String]>) -> Result<usize> {
             None if text.strip_prefix('-').is_some_and(|digits| digits.parse::<u64>().is_ok()) => {
                 Error::input(OPTION, format!("`{}` is negative", shown(text)), REMEDY)
             }
+            None if text.contains(',') => Error::input(
+                OPTION,
+                format!("`{}` is one item, with a comma in it", shown(text)),
+                "write the items of a list apart: forget-classes = [3, 8]",
+            ),
             None => Error::input(
                 OPTION,
                 format!(
@@ -206,6 +211,8 @@ mod tests {
     fn a_name_may_hold_a_comma() {
         let fish = names(&["goldfish", "tench, Tinca tinca"]);
         assert_eq!(resolve(&parse(["tench, Tinca tinca"]).unwrap(), Some(&fish)).unwrap(), [1]);
+        let error = resolve(&parse(["3,8"]).unwrap(), None).unwrap_err();
+        assert!(error.remedy().contains("[3, 8]"), "{}", error.remedy());
         let error = classes("tench, Tinca tinca", Some(&fish)).unwrap_err();
         assert!(error.remedy().contains("a name with a comma"), "{}", error.remedy());
     }

@@ -90,12 +90,13 @@ impl ForgetSpec {
         Ok(Self::Samples { source, rows })
     }
 
-    /// What the spec means for these data. Rows that are all samples of some classes mean the classes.
+    /// What the spec means for these data. Rows that are all samples of some classes and no others mean
+    /// the classes.
     ///
     /// # Errors
     /// Classes, columns or values that aren't there, with near ones; a class that a text could
     /// name in two ways; a folder none of whose images is a training image; an index beyond the
-    /// training samples; all samples of a class and single ones besides;
+    /// training samples;
     /// [`crate::Error::NothingToCompare`] where none of the samples can be read.
     pub fn resolve(&self, data: &Data) -> Result<Forget> {
         match self {
@@ -119,7 +120,7 @@ impl ForgetSpec {
 }
 
 /// The samples of these rows of the source that are left in the training set; where they are whole
-/// classes, the classes.
+/// classes and nothing else, the classes.
 fn left(source: &str, stored: &[usize], data: &Data) -> Result<Forget> {
     let count = data.train.stored_len();
     if let Some(row) = stored.iter().find(|&&row| row >= count) {
@@ -138,24 +139,10 @@ fn left(source: &str, stored: &[usize], data: &Data) -> Result<Forget> {
         ));
     }
     let (whole, others) = whole_classes(&rows, data.train.labels());
-    if whole.is_empty() {
-        return Ok(Forget::Samples { source: source.to_owned(), rows, skipped });
+    if others == 0 {
+        return Ok(Forget::Classes(whole));
     }
-    // What is retained of such a class is nothing, whatever the test set holds of it.
-    if others > 0 {
-        let classes: Vec<String> = whole.iter().map(usize::to_string).collect();
-        let classes = classes.join(",");
-        return Err(Error::input(
-            source,
-            format!(
-                "names every training sample of class {classes} and {others} single ones besides"
-            ),
-            format!(
-                "audit the classes (--forget-classes {classes}) and the single samples one by one"
-            ),
-        ));
-    }
-    Ok(Forget::Classes(whole))
+    Ok(Forget::Samples { source: source.to_owned(), rows, skipped })
 }
 
 /// The classes all of whose samples are among `rows`, ascending, and how many of `rows` are of
@@ -253,10 +240,8 @@ mod tests {
         assert_eq!(resolved(&[0, 2, 3]).unwrap(), Forget::Classes(vec![0]));
         assert_eq!(resolved(&[0, 1, 2, 3, 4]).unwrap(), Forget::Classes(vec![0, 1]));
         assert!(matches!(resolved(&[0, 1, 2]).unwrap(), Forget::Samples { .. }));
-        let error = resolved(&[0, 1, 2, 3]).unwrap_err();
-        let text = "f.txt: names every training sample of class 0 and 1 single ones besides";
-        assert_eq!(error.to_string(), text);
-        assert!(error.remedy().contains("--forget-classes 0"), "{}", error.remedy());
+        // Class 0 and a single sample of class 1.
+        assert!(matches!(resolved(&[0, 1, 2, 3]).unwrap(), Forget::Samples { .. }));
     }
 
     #[test]

@@ -447,7 +447,7 @@ fn damaged_files_are_refused() {
     for (bytes, expected) in [
         (vec![], "damaged: the file is empty"),
         (b"PAR1".to_vec(), "4 bytes are no parquet file"),
-        (b"version https://git-lfs.github.com/spec/v1".to_vec(), "not a parquet file"),
+        (b"version https://git-lfs.github.com/spec/v1".to_vec(), "a Git LFS pointer"),
         (whole[..n - 1].to_vec(), "the footer is missing"),
         (whole[..n / 2].to_vec(), "the footer is missing"),
         (long, "a footer of 4294967295 bytes does not fit"),

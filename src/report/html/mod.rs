@@ -53,7 +53,6 @@ struct Page<'a> {
     notes: &'a [String],
     inputs: Vec<inputs::Block>,
     command: Vec<String>,
-    policy_file: Option<&'a str>,
 }
 
 impl<'a> Page<'a> {
@@ -80,7 +79,6 @@ impl<'a> Page<'a> {
             notes: &report.notes,
             inputs: inputs::inputs(report),
             command: inputs::command(report),
-            policy_file: report.policy.as_ref().and_then(|p| p.path.as_deref()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::format::{brief, forgotten, number, size};
+use super::super::format::{brief, forgotten, number, parameters_changed, size};
 use super::super::standing::{changes, name, reasons, standing};
 use crate::report::Report;
 use crate::verdict::{Label, OutputAccuracy};
@@ -56,7 +56,7 @@ pub(super) fn summary(report: &Report) -> Summary {
         Label::Superficial | Label::NotForgotten | Label::Damaged => ("✗", "bad"),
         Label::Inconclusive => ("?", "open"),
     };
-    let (meaning, next) = meaning(label);
+    let (meaning, next) = meaning(label, report.data.is_some());
     let mut reasons = reasons(report);
     let more_reasons = reasons.len().saturating_sub(REASONS);
     reasons.truncate(REASONS);
@@ -100,8 +100,14 @@ pub(super) fn baseline(report: &Report) -> Option<String> {
     ))
 }
 
-fn meaning(label: Label) -> (&'static str, &'static str) {
+fn meaning(label: Label, measured: bool) -> (&'static str, &'static str) {
     match label {
+        Label::Superficial if !measured => (
+            "All weights before the classifier head are the original's, so a new head brings back \
+             whatever the original knew. What the outputs say was not measured.",
+            "Don't release it as a deletion. Unlearn in the encoder too, or retrain without the forget \
+             set, then compare again, with samples.",
+        ),
         Label::Erased => (
             "No measure recovers more of the forget set from the unlearned model than its yardstick \
              allows.",
@@ -191,13 +197,10 @@ pub(super) fn scope(report: &Report) -> String {
 /// A fact for a report without samples.
 pub(super) fn weight_words(report: &Report) -> String {
     let weights = &report.weights;
-    let total = weights.layers.len();
-    let changed = weights.layers.iter().filter(|p| p.relative_change != Some(0.0)).count();
     let part = |identical| if identical { "unchanged" } else { "changed" };
     format!(
-        "{} of {} parameters changed. Upstream of the head: {}. The head itself: {}.",
-        size(changed),
-        size(total),
+        "{}. Upstream of the head: {}. The head itself: {}.",
+        parameters_changed(weights),
         part(weights.encoder_identical),
         part(weights.head_identical)
     )

@@ -9,7 +9,7 @@ use comfy_table::Color;
 
 use super::Report;
 use super::clean::shorten;
-use super::format::{class, count, forgotten, number, short_layer, size};
+use super::format::{class, count, forgotten, number, parameters_changed, short_layer, size};
 use super::gaps::{RECOVERED_FRACTION, statuses, unused};
 use super::standing::{changes, is_regression, place, standing, word};
 use crate::verdict::{
@@ -87,14 +87,12 @@ fn header(paper: &mut Paper, report: &Report) {
         );
     }
     let weights = &report.weights;
-    let changed = weights.layers.iter().filter(|p| p.relative_change != Some(0.0)).count();
     let part = |identical| if identical { "unchanged" } else { "changed" };
     paper.entry(
         "weights",
         &format!(
-            "{} of {} parameters changed (original: {} values); upstream of the head: {}, head: {}",
-            size(changed),
-            size(weights.layers.len()),
+            "{} (original: {} values); upstream of the head: {}, head: {}",
+            parameters_changed(weights),
             count(report.models.original.parameters),
             part(weights.encoder_identical),
             part(weights.head_identical),

@@ -34,7 +34,10 @@ impl<'a> Court<'a> {
             outcome = Outcome::Undecided;
         }
         let message = match outcome {
-            Outcome::Undecided if poorer => {
+            Outcome::Undecided if found.value.is_none() => {
+                "how hard the forget classes are to learn again could not be computed"
+            }
+            Outcome::Undecided if poorer && found.value.is_some_and(|v| v > limit) => {
                 "the forget classes are about as hard to learn as the retain classes have become; \
                  only a reference tells whether they were learned"
             }
@@ -83,7 +86,7 @@ impl<'a> Court<'a> {
                     "few-shot-remaining",
                     Outcome::Undecided,
                     Some(layer),
-                    "the forget classes keep most of their few-shot accuracy",
+                    "relative to the retain classes, the forget classes keep most of their few-shot accuracy",
                     format!("at most {limit:.2} of the original's, retain classes for measure"),
                     Found { text: format!("{share:.2}"), value: Some(share), limit: Some(limit) },
                 );
@@ -114,11 +117,11 @@ impl<'a> Court<'a> {
     }
 }
 
-/// Passed with the whole interval below the limit, failed with the value above it.
+/// Passed with the whole interval below the limit, failed with the whole of it above.
 pub(super) fn effect_outcome(effect: Interval, limit: f64) -> Outcome {
     match (effect.value, effect.ci) {
         (Some(_), Some([_, high])) if high <= limit => Outcome::Passed,
-        (Some(value), Some(_)) if value > limit => Outcome::Failed,
+        (Some(_), Some([low, _])) if low > limit => Outcome::Failed,
         _ => Outcome::Undecided,
     }
 }

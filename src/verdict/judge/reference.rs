@@ -128,8 +128,8 @@ impl<'a> Court<'a> {
     fn near_original(&self, layer: &LayerEvidence) -> bool {
         // Only at the head's input does the effect say what a network learned of a class.
         let limit = self.effect_limit("few-shot-recovery", Some(layer));
-        let as_before =
-            layer.kind == LayerKind::HeadInput && layer.few_shot.effect.is_some_and(|e| e > limit);
+        let as_before = layer.kind == LayerKind::HeadInput
+            && layer.few_shot.effect_ci.is_some_and(|[low, _]| low > limit);
         as_before || cka_share(layer).is_some_and(|s| s >= self.policy.half_way)
     }
 
