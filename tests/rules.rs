@@ -104,6 +104,9 @@ fn a_reference_that_still_knows_acquits_nobody() {
     assert_eq!(reference(interval(0.0, -0.1, 0.1), 0.0), Label::Superficial);
     // A fitting reference, but the model is as easy to teach as the original was.
     assert_eq!(reference(interval(-3.0, -4.0, -2.0), 0.0), Label::Inconclusive);
+    // So is one that may be: its interval reaches from -1.3 to -.3.
+    assert_eq!(reference(interval(-3.0, -4.0, -2.0), -0.8), Label::Inconclusive);
+    assert_eq!(reference(interval(-3.0, -4.0, -2.0), -1.1), Label::Erased);
 }
 
 #[test]

@@ -148,13 +148,17 @@ impl<'a> Court<'a> {
         found: Found,
     ) -> Outcome {
         let layer = layer.map(|l| l.name.clone());
+        let (expected, found_text) = match outcome {
+            Outcome::Passed => (expected, found.text.clone()),
+            _ => told_apart(expected, &found),
+        };
         let finding = Finding {
             rule: rule.to_owned(),
             level: Level::Error,
             outcome,
             message: message.into(),
             expected,
-            found: found.text,
+            found: found_text,
             value: finite(found.value),
             limit: finite(found.limit),
             set_at: self.policy.set_at(rule, layer.as_deref()),
@@ -183,6 +187,20 @@ fn worst(outcomes: &[Outcome]) -> Outcome {
     }
 }
 
+/// What was expected and found, with two more digits where a figure that breaks its limit is rounded
+/// to it.
+fn told_apart(expected: String, found: &Found) -> (String, String) {
+    let Some((value, limit)) = finite(found.value).zip(finite(found.limit)) else {
+        return (expected, found.text.clone());
+    };
+    let same = number(Some(value)) == number(Some(limit)) && value != limit;
+    let finer = |text: &str, value: f64| text.replace(&number(Some(value)), &format!("{value:.5}"));
+    match same {
+        true => (finer(&expected, limit), finer(&found.text, value)),
+        false => (expected, found.text.clone()),
+    }
+}
+
 /// `value` where it is a number at all.
 fn finite(value: Option<f64>) -> Option<f64> {
     value.filter(|v| v.is_finite())
@@ -197,5 +215,19 @@ fn signed(interval: Interval) -> String {
         (Some(v), Some([low, high])) => format!("{v:+.2} [{low:+.2}, {high:+.2}]"),
         (Some(v), None) => format!("{v:+.2}"),
         _ => format!("no value ({})", interval.status.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_that_rounds_to_its_limit_is_told_from_it() {
+        let told = |expected: &str, found: Found| told_apart(expected.to_owned(), &found);
+        let close = told("at least 0.931 (0.05 below)", Found::figure(Some(0.930_56), 0.930_61));
+        assert_eq!(close, ("at least 0.93061 (0.05 below)".into(), "0.93056".into()));
+        let far = told("at least 0.931", Found::figure(Some(0.9), 0.930_61));
+        assert_eq!(far, ("at least 0.931".into(), "0.900".into()));
     }
 }

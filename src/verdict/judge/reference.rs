@@ -19,13 +19,6 @@ const ONE_POINT: f64 = 1e-8;
 impl<'a> Court<'a> {
     pub(super) fn against_reference(&mut self, head_input: &'a LayerEvidence) -> Outcome {
         let fit = self.reference_fits(head_input);
-        let own = Interval {
-            value: head_input.few_shot.effect,
-            ci: head_input.few_shot.effect_ci,
-            status: head_input.few_shot.status,
-        };
-        let limit = self.effect_limit("few-shot-recovery", Some(head_input));
-        let own = effect_outcome(own, limit);
         if fit != Outcome::Passed {
             // Such a reference acquits nobody; what needs none still convicts.
             return worst(&[self.against_placebos(), Outcome::Undecided]);
@@ -42,22 +35,21 @@ impl<'a> Court<'a> {
                 _ => self.findings[before..].iter_mut().for_each(Ruling::advise),
             }
         }
-        match worst(&outcomes) {
-            // As easy to teach as ever, though no easier than the reference: they can't both be.
-            Outcome::Passed if own == Outcome::Failed => self.add(
+        let limit = self.effect_limit("few-shot-recovery", Some(head_input));
+        let easy = finite(head_input.few_shot.effect).filter(|effect| *effect > limit);
+        match (worst(&outcomes), easy) {
+            // As easy to teach as ever, though no easier than the reference: they can't both be. An
+            // acquittal needs no interval to be doubted.
+            (Outcome::Passed, Some(effect)) => self.add(
                 "few-shot-recovery",
                 Outcome::Undecided,
                 Some(head_input),
                 "the forget classes are as easy to learn again as in the original, yet no easier \
                  than in the reference",
                 format!("effect below {limit:.1}"),
-                Found {
-                    text: format!("{:+.2}", head_input.few_shot.effect.unwrap_or_default()),
-                    value: head_input.few_shot.effect,
-                    limit: Some(limit),
-                },
+                Found { text: format!("{effect:+.2}"), value: Some(effect), limit: Some(limit) },
             ),
-            outcome => outcome,
+            (outcome, _) => outcome,
         }
     }
 
