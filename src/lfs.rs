@@ -1,6 +1,20 @@
 //! Pointers that Git LFS leaves in the place of files that were not fetched.
 
+use std::fs::File;
+use std::io::{self, Read, Seek};
+
 use crate::{Error, Result};
+
+/// The first bytes of a file, enough to tell a pointer; the file is at its beginning afterwards.
+///
+/// # Errors
+/// What reading gives.
+pub(crate) fn head(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    file.take(32).read_to_end(&mut head)?;
+    file.rewind()?;
+    Ok(head)
+}
 
 /// Fails where `head`, the first bytes of `subject`, is such a pointer: a checkout without
 /// `git lfs pull` is a usual slip in CI, and no broken file.

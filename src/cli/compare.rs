@@ -16,10 +16,11 @@ use super::formats::{Format, FormatArguments, render};
 use super::gate::{baseline_of, compare_with};
 use super::inputs::Inputs;
 use super::options::{DisplayArguments, RuntimeArguments, layers, size};
-use super::output::{Destination, print, words};
+use super::output::{Destination, print};
 use super::progress::Bars;
 use super::settings::{self, ConfigArguments};
 use super::training::TrainingBars;
+use super::words::words;
 
 #[derive(Args)]
 pub struct Arguments {

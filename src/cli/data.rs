@@ -85,7 +85,7 @@ impl DataArguments {
             Some(list) => list.split(',').collect(),
             None => config.forget_classes.iter().flatten().map(String::as_str).collect(),
         };
-        let lists = classes.into_iter().filter_map(|c| c.trim().strip_prefix('@'));
+        let lists = classes.into_iter().filter_map(ForgetSpec::list_file);
         let lists: Vec<PathBuf> = lists.map(PathBuf::from).collect();
         let rows = self.forget_indices.clone().or_else(|| config.forget_indices.clone());
         let folder = self.forget_folder.clone().or_else(|| config.forget_folder.clone());

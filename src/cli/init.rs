@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use forget_audit::config::{FILE, Template, template};
-use forget_audit::data::recognise;
+use forget_audit::data::{ForgetSpec, recognise};
 use forget_audit::{Error, Result};
 
 use super::exit::Exit;
@@ -67,7 +67,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         let paths = [original, unlearned, reference, data].into_iter().flatten();
         paths.for_each(|path| *path = absolute(path));
         for class in forget_classes {
-            if let Some(file) = class.strip_prefix('@') {
+            if let Some(file) = ForgetSpec::list_file(class) {
                 *class = format!("@{}", absolute(file));
             }
         }

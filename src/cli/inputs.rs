@@ -43,18 +43,14 @@ impl Inputs {
     /// Adds the files that a stored report is about, where they still are.
     pub fn report(self, report: &Report) -> Self {
         let models = &report.models;
-        let named = [Some(&models.original), Some(&models.unlearned), models.reference.as_ref()];
-        let paths: Vec<PathBuf> =
-            named.into_iter().flatten().map(|m| m.path.clone().into()).collect();
+        let named = [&models.original, &models.unlearned].into_iter().chain(&models.reference);
+        let paths: Vec<PathBuf> = named.map(|m| m.path.clone().into()).collect();
         self.models(&paths).others(report.data.iter().map(|data| &data.path))
     }
 
     /// All that a comparison reads but its baseline.
     pub fn of(request: &Request, data: &DataArguments, config: &Config) -> Self {
-        let models =
-            [Some(&request.original), Some(&request.unlearned), request.reference.as_ref()];
-        let files = data.files(&config.data);
-        Self::default().models(models.into_iter().flatten()).others(files).config(config)
+        Self::default().models(request.models()).others(data.files(&config.data)).config(config)
     }
 
     /// Fails when writing `output` would destroy an input, or something that is no regular file.

@@ -21,6 +21,7 @@ mod retrain;
 mod settings;
 mod stored;
 mod training;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -41,8 +41,8 @@ pub(super) fn classes(
         let one_shot = |rates: &FewShot| *rates.class_success.first()?.get(*class)?;
         evidence.push(ClassEvidence {
             class: *class,
-            probe: each(correct, accuracy),
-            few_shot: each(rates, one_shot),
+            probe: correct.map(accuracy),
+            few_shot: rates.map(one_shot),
             effect: Interval { value: effect.value, ci: effect.ci, status: effect.status },
             reference_gap: probe_gap
                 .transpose()?
@@ -51,14 +51,6 @@ pub(super) fn classes(
         });
     }
     Ok(evidence)
-}
-
-fn each<T>(of: &PerModel<T>, value: impl Fn(&T) -> Option<f64>) -> PerModel<Option<f64>> {
-    PerModel {
-        original: value(&of.original),
-        unlearned: value(&of.unlearned),
-        reference: of.reference.as_ref().map(&value),
-    }
 }
 
 fn mean(values: &[f64]) -> Option<f64> {

@@ -2,7 +2,7 @@
 
 use super::subject::Subject;
 use crate::activations::{Source, Tap, find_taps};
-use crate::onnx::{Graph, Layer, LayerKind, Pooling, Selection, choose_layers, match_layers};
+use crate::onnx::{Layer, LayerKind, Pooling, Selection, choose_layers, match_layers};
 use crate::runtime::Runtime;
 use crate::verdict::{PerModel, UnmatchedLayer};
 use crate::{Error, Result};
@@ -83,9 +83,9 @@ pub(super) fn plan(
             "choose layers that both models have with --layers; `audit inspect` lists them",
         ));
     }
-    drop_duplicates(&mut candidates, subjects)?;
-    let twins = twins(&missing, &candidates, subjects)?;
-    missing.retain(|m| !twins.contains(&m.layer.tensor));
+    let twins = twins(&candidates, subjects)?;
+    drop_duplicates(&mut candidates, &twins);
+    find_twin(&mut missing, &twins, subjects)?;
 
     let deepest = graph.weighted_depth(&head.input).max(1) as f64;
     let mut columns: Vec<Vec<Tap>> = vec![Vec::new(); 2 + usize::from(others[1].is_some())];
@@ -174,53 +174,48 @@ fn add_taps(
     Ok(())
 }
 
-/// Layers that were not chosen, but whose mean over space is what is compared at the end in every
-/// model: nothing about them is missing.
-fn twins(
-    missing: &[Missing],
-    candidates: &[Candidate],
-    subjects: &PerModel<Subject>,
-) -> Result<Vec<String>> {
-    let Some(end) = candidates.iter().find(|c| is_end(&c.layer)) else { return Ok(Vec::new()) };
-    let original = subjects.original.graph()?;
-    let others = [Some(&subjects.unlearned), subjects.reference.as_ref()];
-    let others = others.into_iter().flatten().map(|s| Ok((s, s.graph()?)));
-    let others: Vec<(&Subject, Graph)> = others.collect::<Result<_>>()?;
-    let read = |graph: &Graph, tap: &Tap, tensor: &str| {
-        graph.pooled_from(&tap.layer.tensor) == Some(tensor)
+/// In each model the map whose mean over space is what is compared at the end, where there is one: the
+/// last map pooled is often the head's input itself.
+fn twins(candidates: &[Candidate], subjects: &PerModel<Subject>) -> Result<Vec<Option<String>>> {
+    let models = [Some(&subjects.original), Some(&subjects.unlearned), subjects.reference.as_ref()];
+    let end = candidates.iter().find(|c| is_end(&c.layer)).map_or(&[][..], |end| &end.taps);
+    let twin = |(subject, tap): (&Subject, &Tap)| {
+        let graph = subject.graph()?;
+        Ok(graph.pooled_from(&tap.layer.tensor).map(str::to_owned))
     };
-    let (own_tap, taps) = end.taps.split_first().ok_or_else(|| Error::internal("no taps"))?;
-    let is_twin = |layer: &Layer| {
-        let pooled = read(&original, own_tap, &layer.tensor);
-        let layers = std::slice::from_ref(layer);
-        pooled
-            && others.iter().zip(taps).all(|((subject, graph), tap)| {
-                let names =
-                    match_layers(layers, &original, &subjects.original.head, graph, &subject.head);
-                names.first().and_then(Option::as_deref).is_some_and(|name| read(graph, tap, name))
-            })
-    };
-    let unchosen = missing.iter().filter(|m| m.reason == NOT_CHOSEN && is_twin(&m.layer));
-    Ok(unchosen.map(|m| m.layer.tensor.clone()).collect())
+    models.into_iter().flatten().zip(end).map(twin).collect()
 }
 
-/// The last map pooled is often the head's input itself: where that is so in every model, one of
-/// the two says it all.
-fn drop_duplicates(candidates: &mut Vec<Candidate>, subjects: &PerModel<Subject>) -> Result<()> {
-    let models = [Some(&subjects.original), Some(&subjects.unlearned), subjects.reference.as_ref()];
-    let graphs = models.into_iter().flatten().map(Subject::graph).collect::<Result<Vec<_>>>()?;
-    let Some(end) = candidates.iter().find(|c| is_end(&c.layer)) else { return Ok(()) };
-    let sources: Vec<Option<String>> = graphs
-        .iter()
-        .zip(&end.taps)
-        .map(|(graph, tap)| graph.pooled_from(&tap.layer.tensor).map(str::to_owned))
-        .collect();
+/// Of a map and its mean, where they are the same two in every model, one says it all.
+fn drop_duplicates(candidates: &mut Vec<Candidate>, twins: &[Option<String>]) {
     candidates.retain(|c| {
-        let pooled = c.taps.iter().zip(&sources).all(|(tap, source)| {
-            tap.layer.pooling == Pooling::MapMean && source.as_ref() == Some(&tap.layer.tensor)
+        let is_twin = c.taps.iter().zip(twins).all(|(tap, twin)| {
+            tap.layer.pooling == Pooling::MapMean && twin.as_ref() == Some(&tap.layer.tensor)
         });
-        !pooled || is_end(&c.layer)
+        !is_twin || is_end(&c.layer)
     });
+}
+
+/// A map that was not chosen is not missing either where it and its mean are the same two in every
+/// model.
+fn find_twin(
+    missing: &mut Vec<Missing>,
+    twins: &[Option<String>],
+    subjects: &PerModel<Subject>,
+) -> Result<()> {
+    let Some((Some(own), others)) = twins.split_first() else { return Ok(()) };
+    let is_own = |m: &Missing| m.reason == NOT_CHOSEN && m.layer.tensor == *own;
+    let Some(at) = missing.iter().position(is_own) else { return Ok(()) };
+    let (graph, head) = (subjects.original.graph()?, &subjects.original.head);
+    let models = [Some(&subjects.unlearned), subjects.reference.as_ref()];
+    for (subject, twin) in models.into_iter().flatten().zip(others) {
+        let layer = std::slice::from_ref(&missing[at].layer);
+        let names = match_layers(layer, &graph, head, &subject.graph()?, &subject.head);
+        if twin.is_none() || names.first() != Some(twin) {
+            return Ok(());
+        }
+    }
+    missing.remove(at);
     Ok(())
 }
 

@@ -463,22 +463,11 @@ pub(super) fn head(subjects: &PerModel<Subject>, cast: &Cast, set: &Set) -> Resu
         .zip(cast.reference.as_ref())
         .map(|(subject, activations)| of(subject, activations))
         .transpose()?;
+    let measured = PerModel { original, unlearned, reference };
     Ok(HeadEvidence {
         name: subjects.original.head.weight_name.clone(),
-        misalignment: PerModel {
-            original: original.0,
-            unlearned: unlearned.0,
-            reference: reference.as_ref().map(|r| r.0.clone()),
-        },
-        mismatch: PerModel {
-            original: original.1,
-            unlearned: unlearned.1,
-            reference: reference.as_ref().map(|r| r.1),
-        },
-        retain_probe: Some(PerModel {
-            original: original.2,
-            unlearned: unlearned.2,
-            reference: reference.map(|r| r.2),
-        }),
+        misalignment: measured.map(|m| m.0.clone()),
+        mismatch: measured.map(|m| m.1),
+        retain_probe: Some(measured.map(|m| m.2)),
     })
 }

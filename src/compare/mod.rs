@@ -56,6 +56,13 @@ pub struct Request {
     pub policy: Policy,
 }
 
+impl Request {
+    /// The model files: two, or three with a reference.
+    pub fn models(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.original, &self.unlearned].into_iter().chain(&self.reference)
+    }
+}
+
 /// Where the samples are and which of them were to be forgotten.
 #[derive(Clone, Debug)]
 pub struct Samples {
@@ -169,9 +176,8 @@ fn measure_all(
     let classes = class_count(subjects)?;
     data.validate_labels(classes)?;
     let forget = samples.forget.resolve(&data)?;
-    report.notes.extend(notes(&data, &samples.forget, &forget));
     let splits = Splits::resolve(&data, &forget, request.seed)?;
-    report.notes.extend(splits.note());
+    report.notes.extend(notes(&data, &samples.forget, &forget, &splits));
     let source = Source { data: &data, preprocess: &samples.options.preprocess };
     let plan = plan(&runtime, subjects, &request.selection, &source)?;
     report.notes.extend(plan.notes());

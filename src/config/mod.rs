@@ -10,6 +10,7 @@ use document::{Section, Source};
 pub use template::{Template, template};
 
 use crate::Result;
+use crate::data::ForgetSpec;
 use crate::runtime::Device;
 use crate::verdict::Policy;
 
@@ -187,7 +188,7 @@ impl Config {
             *path = folder.join(&*path);
         }
         for class in data.forget_classes.iter_mut().flatten() {
-            if let Some(file) = class.trim().strip_prefix('@') {
+            if let Some(file) = ForgetSpec::list_file(class) {
                 *class = format!("@{}", folder.join(file).display());
             }
         }

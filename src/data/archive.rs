@@ -82,8 +82,8 @@ impl<R: Read + Seek> Archive<R> {
         if len == 0 {
             return Err(broken("the file is empty"));
         }
-        let head = read_at(&mut reader, 0, len.min(32)).map_err(|e| unreadable(subject, &e))?;
-        if head.starts_with(b"\x93NUMPY") {
+        let head = read_at(&mut reader, 0, len.min(6)).map_err(|e| unreadable(subject, &e))?;
+        if head == b"\x93NUMPY" {
             return Err(Error::input(
                 subject,
                 "a single .npy array, not an .npz archive",

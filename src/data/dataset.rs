@@ -180,6 +180,20 @@ impl Dataset {
         }
     }
 
+    /// Of each class how many of `rows` are of it, and how many samples it has in all.
+    pub(crate) fn shares(&self, rows: &[usize]) -> BTreeMap<usize, (usize, usize)> {
+        let mut shares: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+        for label in &self.labels {
+            let (_, all) = shares.entry(*label).or_default();
+            *all = all.saturating_add(1);
+        }
+        for label in rows.iter().filter_map(|&row| self.labels.get(row)) {
+            let (of_rows, _) = shares.entry(*label).or_default();
+            *of_rows = of_rows.saturating_add(1);
+        }
+        shares
+    }
+
     /// Number of samples in the source, those that were left out included.
     pub(crate) fn stored_len(&self) -> usize {
         self.images().map_or(self.len(), |images| images.stored().len())

@@ -1,10 +1,10 @@
 //! What a reader should know of how the samples were read.
 
-use super::{Data, Forget, ForgetSpec};
+use super::{Data, Forget, ForgetSpec, Splits};
 
 /// A sentence for each choice that was made: images left out, fallbacks of a format, what became of
-/// `spec`.
-pub fn notes(data: &Data, spec: &ForgetSpec, forget: &Forget) -> Vec<String> {
+/// `spec`, classes that nothing is measured on.
+pub fn notes(data: &Data, spec: &ForgetSpec, forget: &Forget, splits: &Splits) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(first) = data.skipped.first() {
         notes.push(match data.skipped.len() {
@@ -22,5 +22,6 @@ pub fn notes(data: &Data, spec: &ForgetSpec, forget: &Forget) -> Vec<String> {
                 .into(),
         );
     }
+    notes.extend(splits.note());
     notes
 }

@@ -9,7 +9,7 @@ use super::Data;
 use super::archive::{Archive, Limits, Member, unreadable};
 use super::keys::Keys;
 use super::npy;
-use crate::lfs::refuse_pointer;
+use crate::lfs::{head, refuse_pointer};
 use crate::{Error, Result};
 
 /// Reads a file. Each of `model_inputs`, the graph's input names, is looked for as a key, with
@@ -48,13 +48,8 @@ pub(crate) fn open(path: &Path) -> Result<File> {
     if !metadata.is_file() {
         return Err(Error::file(path, "not a regular file", "copy the content into a file first"));
     }
-    let opened = File::open(path).and_then(|mut file| {
-        let mut head = Vec::new();
-        (&mut file).take(32).read_to_end(&mut head)?;
-        file.rewind()?;
-        Ok((file, head))
-    });
-    let (file, head) = opened.map_err(|error| unreadable(&subject, &error))?;
+    let opened = File::open(path).and_then(|mut file| Ok((head(&mut file)?, file)));
+    let (head, file) = opened.map_err(|error| unreadable(&subject, &error))?;
     refuse_pointer(&subject, &head)?;
     Ok(file)
 }

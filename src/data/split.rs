@@ -77,23 +77,19 @@ impl Splits {
 
     /// Takes the classes out of the measured retain samples that are hardly trained on.
     fn leave_out(&mut self, data: &Data, forget: &Forget) -> Result<()> {
-        let listed: BTreeSet<usize> = match forget {
-            Forget::Classes(_) => BTreeSet::new(),
-            Forget::Samples { rows, .. } => rows.iter().copied().collect(),
+        let listed: &[usize] = match forget {
+            Forget::Classes(_) => &[],
+            Forget::Samples { rows, .. } => rows,
         };
-        let mut counts: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
-        for (row, label) in data.train.labels().iter().enumerate() {
-            let (kept, all) = counts.entry(*label).or_default();
-            *kept = kept.saturating_add(usize::from(!listed.contains(&row)));
-            *all = all.saturating_add(1);
-        }
+        let shares = data.train.shares(listed);
         let all_kept = data.train.len().saturating_sub(listed.len());
         let labels = data.part(self.eval.retain.part)?.labels();
         let label = |row: &usize| labels.get(*row).copied().unwrap_or_default();
         // kept / all < (all_kept / train) / 2, in integers.
         let hardly_trained = |row: &usize| {
-            counts.get(&label(row)).is_none_or(|&(kept, all)| {
-                kept as u128 * data.train.len() as u128 * 2 < all as u128 * all_kept as u128
+            shares.get(&label(row)).is_none_or(|&(listed, all)| {
+                all.saturating_sub(listed) as u128 * data.train.len() as u128 * 2
+                    < all as u128 * all_kept as u128
             })
         };
         let (out, kept): (Vec<usize>, Vec<usize>) =

@@ -4,7 +4,7 @@ use super::comparable::comparable;
 use crate::Result;
 use crate::report::{BaselineSummary, Report};
 use crate::verdict::rules::Key;
-use crate::verdict::{Change, Finding, LayerEvidence, Level, Outcome, Policy};
+use crate::verdict::{Change, Finding, LayerEvidence, Level, Outcome, Policy, fewest_shots};
 
 /// Figures that differ by less are the same: they are printed with three digits.
 const SAME: f64 = 5e-4;
@@ -119,7 +119,7 @@ fn layer_measures() -> [(Measure, Figure); 3] {
             l.probe.unlearned.forget_accuracy
         }),
         (measure(Key::FewShot, "1-shot accuracy on the forget set"), |l| {
-            l.few_shot.unlearned.forget.first().copied().flatten()
+            fewest_shots(&l.few_shot.unlearned.forget)
         }),
         (measure(Key::Cka, "debiased CKA on the forget set"), |l| l.cka.forget.debiased),
     ]

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::proto::onnx::tensor_proto::DataLocation;
 use super::proto::onnx::{GraphProto, ModelProto, TensorProto};
-use crate::lfs::refuse_pointer;
+use crate::lfs::{head, refuse_pointer};
 use crate::{Error, Result};
 
 /// Weights that are loaded into one message must fit it.
@@ -73,8 +73,14 @@ impl Loader<'_> {
         let (file, size) = match self.files.entry(path) {
             std::collections::hash_map::Entry::Occupied(e) => e.into_mut(),
             std::collections::hash_map::Entry::Vacant(e) => {
-                match std::fs::File::open(e.key()).and_then(|f| Ok((f.metadata()?.len(), f))) {
-                    Ok((size, file)) => e.insert((file, size)),
+                let opened = std::fs::File::open(e.key())
+                    .and_then(|mut f| Ok((head(&mut f)?, f.metadata()?.len(), f)));
+                match opened {
+                    Ok((head, size, file)) => {
+                        let subject = format!("{}: external data \"{location}\"", model.display());
+                        refuse_pointer(&subject, &head)?;
+                        e.insert((file, size))
+                    }
                     Err(error) => {
                         return fail(
                             format!("can't be read from \"{location}\" ({error})"),
@@ -86,11 +92,6 @@ impl Loader<'_> {
         };
         let length = length.unwrap_or(size.saturating_sub(offset));
         if offset.checked_add(length).is_none_or(|end| end > *size) {
-            let mut head = Vec::new();
-            if file.rewind().and_then(|()| file.take(32).read_to_end(&mut head)).is_ok() {
-                let subject = format!("{}: external data \"{location}\"", model.display());
-                refuse_pointer(&subject, &head)?;
-            }
             return fail(
                 format!(
                     "ends at {} in \"{location}\", which has {size} bytes",

@@ -73,11 +73,19 @@ pub(super) fn forgotten(data: &DataEvidence) -> String {
 
 /// A class by its number, with its name where it is a forgotten one that has a name: `3 (cat)`.
 pub(super) fn class(data: &DataEvidence, class: usize) -> String {
-    let number = class.to_string();
-    let at = data.forget_classes.iter().position(|&c| c == class);
-    match at.and_then(|at| data.forget_class_names.get(at)).filter(|name| **name != number) {
-        Some(name) => format!("{number} ({})", shorten(name, 40)),
-        None => number,
+    match data.forget_class_name(class) {
+        Some(name) => format!("{class} ({})", shorten(name, 40)),
+        None => class.to_string(),
+    }
+}
+
+/// The forgotten classes as a noun: `class 3 (cat)`, `classes 3 and 8`; `None` where samples, not
+/// classes, are to be forgotten.
+pub(super) fn forgotten_classes(data: &DataEvidence) -> Option<String> {
+    match data.forget_classes.as_slice() {
+        [] => None,
+        [_] => Some(format!("class {}", forgotten(data))),
+        _ => Some(format!("classes {}", forgotten(data))),
     }
 }
 

@@ -8,7 +8,7 @@ use super::format::{brief, count, forgotten, help_on, short_layer};
 use super::gaps::gaps;
 use super::model::{ModelSummary, Report};
 use super::standing::reasons;
-use crate::verdict::{Change, Finding, LayerEvidence, Outcome};
+use crate::verdict::{Change, Finding, LayerEvidence, Outcome, fewest_shots};
 
 /// The longest comment that GitHub takes, in characters.
 pub const COMMENT: usize = 65_536;
@@ -174,7 +174,6 @@ fn layers(out: &mut Paper, report: &Report) {
         }
         text
     };
-    let first = |values: &[Option<f64>]| values.first().copied().flatten();
     let row = |layer: &LayerEvidence| {
         let cka = brief(layer.cka.forget.debiased);
         let cka = match (has_reference, layer.cka_reference) {
@@ -193,9 +192,9 @@ fn layers(out: &mut Paper, report: &Report) {
                 probe.reference.and_then(|p| p.forget_accuracy),
             ),
             three(
-                first(&few_shot.original.forget),
-                first(&few_shot.unlearned.forget),
-                few_shot.reference.as_ref().and_then(|r| first(&r.forget)),
+                fewest_shots(&few_shot.original.forget),
+                fewest_shots(&few_shot.unlearned.forget),
+                few_shot.reference.as_ref().and_then(|r| fewest_shots(&r.forget)),
             ),
         )
     };

@@ -5,7 +5,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::Report;
 use super::clean::clean;
 use super::format::{number, short_layer};
-use crate::verdict::{Accuracy, Finding, Label, LayerEvidence};
+use crate::verdict::{Accuracy, Finding, Label, LayerEvidence, most_shots};
 
 /// More findings than this are counted.
 const LISTED: usize = 5;
@@ -150,7 +150,6 @@ fn probe(layer: &LayerEvidence) -> [Option<f64>; 2] {
 
 /// With the most samples a class.
 fn few_shot(layer: &LayerEvidence) -> [Option<f64>; 2] {
-    let last = |values: &[Option<f64>]| values.last().copied().flatten();
-    let reference = layer.few_shot.reference.as_ref().and_then(|f| last(&f.forget));
-    [last(&layer.few_shot.unlearned.forget), reference]
+    let reference = layer.few_shot.reference.as_ref().and_then(|f| most_shots(&f.forget));
+    [most_shots(&layer.few_shot.unlearned.forget), reference]
 }

@@ -108,8 +108,7 @@ pub fn repair(
             on_device(request.runtime.device, training)?
         }
     };
-    let models = [Some(&request.original), Some(&request.unlearned), request.reference.as_ref()];
-    let repaired = patched(&task.model, &values)?.keeping(models.into_iter().flatten());
+    let repaired = patched(&task.model, &values)?.keeping(request.models());
     repaired.write(&remediation.output)?;
     let request = Request { unlearned: remediation.output.clone(), ..request.clone() };
     let after = compare(&request, observer)?;

@@ -60,8 +60,7 @@ impl Task {
         data.validate_labels(head.classes())?;
         let forget = request.samples.forget.resolve(&data)?;
         let splits = Splits::resolve(&data, &forget, request.seed)?;
-        let mut notes = notes(&data, &request.samples.forget, &forget);
-        notes.extend(splits.note());
+        let notes = notes(&data, &request.samples.forget, &forget, &splits);
         let runtime = Runtime::load(&request.runtime)?;
         let session = runtime.plain_session(model.clone())?;
         let inputs = session.inputs();

@@ -21,6 +21,17 @@ pub struct PerModel<T> {
     pub reference: Option<T>,
 }
 
+impl<T> PerModel<T> {
+    /// What `of` says of each model's.
+    pub fn map<U>(&self, of: impl Fn(&T) -> U) -> PerModel<U> {
+        PerModel {
+            original: of(&self.original),
+            unlearned: of(&self.unlearned),
+            reference: self.reference.as_ref().map(of),
+        }
+    }
+}
+
 /// The same quantity on the forget and the retain set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PerSet<T> {
@@ -59,6 +70,15 @@ pub struct DataEvidence {
     /// Samples that could not be read and were left out on request.
     #[serde(default)]
     pub skipped: Vec<SkippedSample>,
+}
+
+impl DataEvidence {
+    /// The name of a forget class, where the data give it one other than its number.
+    pub fn forget_class_name(&self, class: usize) -> Option<&str> {
+        let at = self.forget_classes.iter().position(|&c| c == class)?;
+        let name = self.forget_class_names.get(at)?;
+        (*name != class.to_string()).then_some(name.as_str())
+    }
 }
 
 /// A sample that was left out.
@@ -101,6 +121,13 @@ pub struct OutputAccuracy {
     /// to be forgotten.
     #[serde(default)]
     pub forget_classes: Vec<ClassAccuracy>,
+}
+
+impl OutputAccuracy {
+    /// On the samples of a forget class.
+    pub fn class(&self, class: usize) -> Option<ClassAccuracy> {
+        self.forget_classes.iter().find(|c| c.class == class).copied()
+    }
 }
 
 /// Accuracy on the samples of one class.
@@ -182,6 +209,16 @@ pub struct FewShotAccuracy {
     pub forget: Vec<Option<f64>>,
     /// Mean over the retain classes.
     pub retain: Vec<Option<f64>>,
+}
+
+/// Of accuracies, an entry a number of shots, that with the fewest.
+pub fn fewest_shots(accuracies: &[Option<f64>]) -> Option<f64> {
+    accuracies.first().copied().flatten()
+}
+
+/// Of accuracies, an entry a number of shots, that with the most.
+pub fn most_shots(accuracies: &[Option<f64>]) -> Option<f64> {
+    accuracies.last().copied().flatten()
 }
 
 /// Few-shot recovery at one layer.
@@ -287,6 +324,13 @@ pub struct LayerEvidence {
     pub forget_classes: Vec<ClassEvidence>,
     /// Variance left on the forget set.
     pub spread: PerModel<SpreadEvidence>,
+}
+
+impl LayerEvidence {
+    /// What is recovered of a forget class alone.
+    pub fn class(&self, class: usize) -> Option<&ClassEvidence> {
+        self.forget_classes.iter().find(|c| c.class == class)
+    }
 }
 
 /// Angles between class means and classifier rows of one model.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::suggest;
+use super::{ForgetSpec, suggest};
 use crate::data::text_file;
 use crate::{Error, Result};
 
@@ -31,7 +31,7 @@ pub(super) fn split(list: &str) -> impl Iterator<Item = &str> {
 pub(super) fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<ClassItem>> {
     let mut items = Vec::new();
     for item in texts.into_iter().map(str::trim) {
-        match item.strip_prefix('@') {
+        match ForgetSpec::list_file(item) {
             Some(path) => from_file(Path::new(path), &mut items)?,
             None => items.push(parse_item(item, OPTION)?),
         }

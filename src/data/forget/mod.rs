@@ -6,7 +6,6 @@ mod folder;
 mod indices;
 mod suggest;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use classes::ClassItem;
@@ -66,6 +65,11 @@ impl ForgetSpec {
     /// See [`Self::parse_classes`].
     pub fn class_list(items: &[String]) -> Result<Self> {
         Ok(Self::Classes(classes::parse(items.iter().map(String::as_str))?))
+    }
+
+    /// The file that an item of a list of classes stands for: `@FILE`.
+    pub fn list_file(item: &str) -> Option<&str> {
+        item.trim().strip_prefix('@')
     }
 
     /// The same for class numbers.
@@ -138,26 +142,12 @@ fn left(source: &str, stored: &[usize], data: &Data) -> Result<Forget> {
             "repair them; without --skip-unreadable the first that can't be read is told",
         ));
     }
-    let (whole, others) = whole_classes(&rows, data.train.labels());
-    if others == 0 {
-        return Ok(Forget::Classes(whole));
+    let mut shares = data.train.shares(&rows);
+    shares.retain(|_, (named, _)| *named > 0);
+    if shares.values().all(|(named, all)| named == all) {
+        return Ok(Forget::Classes(shares.into_keys().collect()));
     }
     Ok(Forget::Samples { source: source.to_owned(), rows, skipped })
-}
-
-/// The classes all of whose samples are among `rows`, ascending, and how many of `rows` are of
-/// other classes.
-fn whole_classes(rows: &[usize], labels: &[usize]) -> (Vec<usize>, usize) {
-    let count = |of: &mut dyn Iterator<Item = usize>| {
-        let mut counts = BTreeMap::new();
-        of.for_each(|label| *counts.entry(label).or_insert(0usize) += 1);
-        counts
-    };
-    let named = count(&mut rows.iter().filter_map(|&row| labels.get(row).copied()));
-    let all = count(&mut labels.iter().copied());
-    let is_whole = |class: &usize| named.get(class) == all.get(class);
-    let whole: Vec<usize> = named.keys().copied().filter(is_whole).collect();
-    (whole, named.iter().filter(|(class, _)| !is_whole(class)).map(|(_, count)| count).sum())
 }
 
 /// Refuses row numbers where those of the program that wrote them may be others.

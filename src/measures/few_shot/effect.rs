@@ -31,6 +31,13 @@ pub struct Effect {
     pub status: Status,
 }
 
+impl Effect {
+    /// No value, for the reason given.
+    fn missing(status: Status) -> Self {
+        Self { value: None, ci: None, spread: None, status }
+    }
+}
+
 /// The placebo effect of unlearning: with `d_c` the change of class `c`'s success from the
 /// original to the unlearned model, averaged over those of `shots` that both measured,
 ///
@@ -59,13 +66,12 @@ pub fn placebo_effect(
     seed: u64,
 ) -> Result<Effect> {
     let pairs = Pairs::of(original, unlearned, labels, forget_classes, shots)?;
-    let missing = |status| Effect { value: None, ci: None, spread: None, status };
     let spread = pairs.spread(min_spread)?;
     if let Some(status) = pairs.obstacle() {
-        return Ok(missing(status));
+        return Ok(Effect::missing(status));
     }
     let Some(spread) = spread else {
-        return Ok(missing(Status::TooFewClasses));
+        return Ok(Effect::missing(Status::TooFewClasses));
     };
     let forget: Vec<Vec<f64>> = pairs.forget.iter().map(Class::differences).collect();
     let retain: Vec<Vec<f64>> = pairs.retain.iter().map(Class::differences).collect();
@@ -103,11 +109,10 @@ pub fn class_effects(
     let pairs = Pairs::of(original, unlearned, labels, forget_classes, shots)?;
     let spread = pairs.spread(min_spread)?;
     let retain: Vec<Vec<f64>> = pairs.retain.iter().map(Class::differences).collect();
-    let missing = |status| Effect { value: None, ci: None, spread: None, status };
     let retained = mean_of(retain.iter().filter_map(|class| mean_of(class.iter().copied())));
     let (Some(spread), Some(retained), None) = (spread, retained, pairs.failed) else {
         let status = pairs.failed.unwrap_or(Status::TooFewClasses);
-        return Ok(vec![missing(status); pairs.forget.len()]);
+        return Ok(vec![Effect::missing(status); pairs.forget.len()]);
     };
     // The retain classes are resampled once for all.
     let resampled = resamples(seed, |rng| {
@@ -119,7 +124,7 @@ pub fn class_effects(
     });
     let effect = |(index, class): (usize, &Class)| {
         if class.0.len() < MIN_SAMPLES {
-            return missing(Status::TooFewSamples);
+            return Effect::missing(Status::TooFewSamples);
         }
         let differences = class.differences();
         let value = mean_of(differences.iter().copied()).map(|f| (f - retained) / spread);

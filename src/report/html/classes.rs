@@ -3,7 +3,7 @@
 use super::super::Report;
 use super::super::format::{class as class_name, number, signed, signed_interval};
 use super::table::Table;
-use crate::verdict::{OutputAccuracy, PerModel};
+use crate::verdict::PerModel;
 
 /// Outputs, and probe and 1-shot accuracy at the head's input, of each forget class; `None` with
 /// fewer than two.
@@ -34,18 +34,10 @@ pub(super) fn classes(report: &Report) -> Option<Table> {
         cells
     };
     for class in &data.forget_classes {
-        let of = |model: &OutputAccuracy| {
-            model.forget_classes.iter().find(|c| c.class == *class).copied()
-        };
-        let accuracy = |model: &OutputAccuracy| of(model).and_then(|c| c.accuracy);
-        let samples = of(&outputs.unlearned).map_or(0, |c| c.samples);
+        let samples = outputs.unlearned.class(*class).map_or(0, |c| c.samples);
         let mut row = vec![class_name(data, *class), samples.to_string()];
-        row.extend(three(PerModel {
-            original: accuracy(&outputs.original),
-            unlearned: accuracy(&outputs.unlearned),
-            reference: outputs.reference.as_ref().map(accuracy),
-        }));
-        let own = head_input.forget_classes.iter().find(|c| c.class == *class);
+        row.extend(three(outputs.map(|model| model.class(*class).and_then(|c| c.accuracy))));
+        let own = head_input.class(*class);
         row.extend(three(own.map(|c| c.probe.clone()).unwrap_or_default()));
         row.extend(three(own.map(|c| c.few_shot.clone()).unwrap_or_default()));
         row.push(signed(own.and_then(|c| c.effect.value)));

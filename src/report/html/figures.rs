@@ -8,7 +8,7 @@ use super::table::{self, Table};
 use crate::measures::Status;
 use crate::onnx::LayerKind;
 use crate::report::Report;
-use crate::verdict::{FewShotAccuracy, Finding, LayerEvidence, Outcome};
+use crate::verdict::{FewShotAccuracy, Finding, LayerEvidence, Outcome, fewest_shots};
 
 /// A plot with the words and numbers that belong to it.
 #[derive(Serialize)]
@@ -199,21 +199,20 @@ fn probe(report: &Report, last: &LayerEvidence) -> Figure {
 
 fn few_shot(report: &Report, last: &LayerEvidence) -> Figure {
     let layers = &report.layers;
-    let first = |values: &[Option<f64>]| values.first().copied().flatten();
     let points = |of: fn(&LayerEvidence) -> Option<&FewShotAccuracy>| -> Vec<Option<f64>> {
-        layers.iter().map(|l| of(l).and_then(|a| first(&a.forget))).collect()
+        layers.iter().map(|l| of(l).and_then(|a| fewest_shots(&a.forget))).collect()
     };
     let rows = rows(report, &["few-shot-recovery"], |layer| {
         let few_shot = &layer.few_shot;
-        let value = first(&few_shot.unlearned.forget);
+        let value = fewest_shots(&few_shot.unlearned.forget);
         Row {
             tooltip: format!(
                 "few-shot on forget classes: original {}, unlearned {}, reference {}; unlearned on \
                  retain classes {}; effect {}",
-                number(first(&few_shot.original.forget)),
+                number(fewest_shots(&few_shot.original.forget)),
                 number(value),
-                number(few_shot.reference.as_ref().and_then(|r| first(&r.forget))),
-                number(first(&few_shot.unlearned.retain)),
+                number(few_shot.reference.as_ref().and_then(|r| fewest_shots(&r.forget))),
+                number(fewest_shots(&few_shot.unlearned.retain)),
                 signed(few_shot.effect),
             ),
             value: number(value),
@@ -226,7 +225,7 @@ fn few_shot(report: &Report, last: &LayerEvidence) -> Figure {
             "unlearned, retain classes",
             "retain",
             Shape::Plus,
-            layers.iter().map(|l| first(&l.few_shot.unlearned.retain)).collect(),
+            layers.iter().map(|l| fewest_shots(&l.few_shot.unlearned.retain)).collect(),
         )
         .dashed(),
         Series::new("original", "original", Shape::Ring, points(|l| Some(&l.few_shot.original))),
@@ -242,14 +241,14 @@ fn few_shot(report: &Report, last: &LayerEvidence) -> Figure {
     let shots = last.few_shot.shots.first().copied().unwrap_or(1);
     let samples = if shots == 1 { "one sample".into() } else { format!("{shots} samples") };
     let plot = accuracy_plot(report, &format!("accuracy from {samples} a class"), rows, series);
-    let value = first(&last.few_shot.unlearned.forget);
+    let value = fewest_shots(&last.few_shot.unlearned.forget);
     let finding = match finite(value) {
         Some(value) => format!(
             "From {samples} a class, {value:.3} of the forget samples are told right at the head's \
              input{}.",
             compared(
-                first(&last.few_shot.original.forget),
-                last.few_shot.reference.as_ref().and_then(|r| first(&r.forget))
+                fewest_shots(&last.few_shot.original.forget),
+                last.few_shot.reference.as_ref().and_then(|r| fewest_shots(&r.forget))
             )
         ),
         None => format!(

@@ -1,6 +1,6 @@
 //! The figure of the classifier head: misalignment, a row a class.
 
-use super::super::format::{class as class_name, finite, forgotten, number};
+use super::super::format::{class as class_name, finite, number};
 use super::figures::Figure;
 use super::plot::{Plot, Row, Series, Shape, around};
 use super::table::Table;
@@ -87,15 +87,6 @@ pub(super) fn misalignment(report: &Report) -> Option<Figure> {
     }
     let table = table(head, report.data.as_ref(), &chosen(head, forget, classes, LISTED));
     Some(Figure::new("Does the head still look at the classes?", finding, reading, plot, table))
-}
-
-/// Words for the classes to be forgotten.
-pub(super) fn forget_classes(data: &DataEvidence) -> String {
-    match data.forget_classes.as_slice() {
-        [] => "single samples, not classes".into(),
-        [_] => format!("class {}", forgotten(data)),
-        _ => format!("classes {}", forgotten(data)),
-    }
 }
 
 fn named(data: Option<&DataEvidence>, class: usize) -> String {

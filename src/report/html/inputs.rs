@@ -3,9 +3,8 @@
 use serde::Serialize;
 
 use super::super::clean::clean;
-use super::super::format::{count, size};
+use super::super::format::{count, forgotten_classes, size};
 use super::super::standing::standing;
-use super::head::forget_classes;
 use super::summary::{change, weight_words};
 use crate::report::{ModelSummary, Report};
 
@@ -63,7 +62,11 @@ pub(super) fn inputs(report: &Report) -> Vec<Block> {
                 ("sha256", data.sha256.clone(), true),
                 ("split sha256", data.split_sha256.clone(), true),
                 ("classes", size(data.classes), false),
-                ("forget", forget_classes(data), false),
+                (
+                    "forget",
+                    forgotten_classes(data).unwrap_or("single samples, not classes".into()),
+                    false,
+                ),
                 ("fit", sides(data.fit.forget, data.fit.retain), false),
                 ("eval", sides(data.eval.forget, data.eval.retain), false),
             ],

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::super::format::{brief, forgotten, number, parameters_changed, size};
+use super::super::format::{brief, forgotten_classes, number, parameters_changed, size};
 use super::super::standing::{changes, name, reasons, standing};
 use crate::report::Report;
-use crate::verdict::{Label, OutputAccuracy};
+use crate::verdict::{Label, OutputAccuracy, fewest_shots};
 
 /// Reasons beyond this many are left to the rules.
 const REASONS: usize = 5;
@@ -157,13 +157,12 @@ fn facts(report: &Report) -> Vec<Fact> {
             after: brief(last.probe.unlearned.forget_accuracy),
             note: note(last.probe.reference.and_then(|p| p.forget_accuracy)),
         });
-        let first = |values: &[Option<f64>]| values.first().copied().flatten();
         let shots = last.few_shot.shots.first().copied().unwrap_or(1);
         facts.push(Fact {
             name: format!("features, {shots}-shot"),
-            before: brief(first(&last.few_shot.original.forget)),
-            after: brief(first(&last.few_shot.unlearned.forget)),
-            note: note(last.few_shot.reference.as_ref().and_then(|r| first(&r.forget))),
+            before: brief(fewest_shots(&last.few_shot.original.forget)),
+            after: brief(fewest_shots(&last.few_shot.unlearned.forget)),
+            note: note(last.few_shot.reference.as_ref().and_then(|r| fewest_shots(&r.forget))),
         });
     }
     facts
@@ -179,11 +178,7 @@ pub(super) fn scope(report: &Report) -> String {
     match &report.data {
         Some(data) => format!(
             "Forget {} of {}; {} layer{}, {} forget and {} retain samples measured.",
-            match data.forget_classes.len() {
-                0 => "samples".into(),
-                1 => format!("class {}", forgotten(data)),
-                _ => format!("classes {}", forgotten(data)),
-            },
+            forgotten_classes(data).unwrap_or("samples".into()),
             size(data.classes),
             layers,
             if layers == 1 { "" } else { "s" },

@@ -291,10 +291,10 @@ pub(super) fn outputs(outputs: &PerModel<OutputAccuracy>) -> Table {
     models(
         "Accuracy of the outputs",
         &[
-            ("forget, eval", per_model(outputs, |o| o.eval.forget_accuracy)),
-            ("retain, eval", per_model(outputs, |o| o.eval.retain_accuracy)),
-            ("forget, fit", per_model(outputs, |o| o.fit.forget_accuracy)),
-            ("retain, fit", per_model(outputs, |o| o.fit.retain_accuracy)),
+            ("forget, eval", outputs.map(|o| o.eval.forget_accuracy)),
+            ("retain, eval", outputs.map(|o| o.eval.retain_accuracy)),
+            ("forget, fit", outputs.map(|o| o.fit.forget_accuracy)),
+            ("retain, fit", outputs.map(|o| o.fit.retain_accuracy)),
         ],
     )
 }
@@ -303,19 +303,8 @@ pub(super) fn outputs(outputs: &PerModel<OutputAccuracy>) -> Table {
 pub(super) fn mismatch(head: &HeadEvidence) -> Table {
     models(
         "Mismatch: share of samples on which the outputs and the nearest class centre disagree",
-        &[
-            ("forget", per_model(&head.mismatch, |s| s.forget)),
-            ("retain", per_model(&head.mismatch, |s| s.retain)),
-        ],
+        &[("forget", head.mismatch.map(|s| s.forget)), ("retain", head.mismatch.map(|s| s.retain))],
     )
-}
-
-fn per_model<T>(of: &PerModel<T>, value: fn(&T) -> Option<f64>) -> PerModel<Option<f64>> {
-    PerModel {
-        original: value(&of.original),
-        unlearned: value(&of.unlearned),
-        reference: of.reference.as_ref().map(value),
-    }
 }
 
 /// One quantity a row, a column a model.

@@ -4,7 +4,7 @@ use super::super::format::{ABSENT, brief, finite, short_layer, signed};
 use super::paper::Paper;
 use crate::report::Report;
 use crate::report::clean::{columns, shorten};
-use crate::verdict::{CkaEvidence, LayerEvidence};
+use crate::verdict::{CkaEvidence, LayerEvidence, fewest_shots};
 
 /// Names keep at least this much when columns could be dropped instead.
 const NAME: usize = 14;
@@ -103,12 +103,14 @@ pub(super) fn layers(paper: &mut Paper, report: &Report) {
         );
     }
     let shots = layers.iter().find_map(|l| l.few_shot.shots.first()).copied().unwrap_or(1);
-    let first = |values: &[Option<f64>]| values.first().copied().flatten();
     table.add(
         1,
         &format!("{shots}-shot\norig → unl"),
         column(&|l| {
-            change(first(&l.few_shot.original.forget), first(&l.few_shot.unlearned.forget))
+            change(
+                fewest_shots(&l.few_shot.original.forget),
+                fewest_shots(&l.few_shot.unlearned.forget),
+            )
         }),
     );
     if layers.iter().any(|l| l.reference_gap.is_some()) {

@@ -9,7 +9,9 @@ use comfy_table::Color;
 
 use super::Report;
 use super::clean::shorten;
-use super::format::{class, count, forgotten, number, parameters_changed, short_layer, size};
+use super::format::{
+    class, count, forgotten_classes, number, parameters_changed, short_layer, size,
+};
 use super::gaps::{RECOVERED_FRACTION, statuses, unused};
 use super::standing::{changes, is_regression, place, standing, word};
 use crate::verdict::{
@@ -58,10 +60,9 @@ fn header(paper: &mut Paper, report: &Report) {
     }
     if let Some(data) = &report.data {
         paper.entry("data", &data.path);
-        let what = match data.forget_classes.as_slice() {
-            [] => "forget samples".into(),
-            [_] => format!("forget class {} of {}", forgotten(data), data.classes),
-            _ => format!("forget classes {} of {}", forgotten(data), data.classes),
+        let what = match forgotten_classes(data) {
+            None => "forget samples".into(),
+            Some(classes) => format!("forget {classes} of {}", data.classes),
         };
         paper.entry(
             "",
@@ -106,8 +107,7 @@ fn models(paper: &mut Paper, report: &Report) {
     let worst;
     let mut rows: Vec<(&str, PerModel<Option<f64>>)> = Vec::new();
     if let Some(outputs) = &report.outputs {
-        let row =
-            |of: fn(&Accuracy) -> Option<f64>| per_model(outputs, |o: &OutputAccuracy| of(&o.eval));
+        let row = |of: fn(&Accuracy) -> Option<f64>| outputs.map(|o| of(&o.eval));
         rows.push(("output accuracy, forget", row(|a| a.forget_accuracy)));
         rows.push(("output accuracy, retain", row(|a| a.retain_accuracy)));
         worst = worst_class(outputs, report.data.as_ref());
@@ -116,9 +116,9 @@ fn models(paper: &mut Paper, report: &Report) {
         }
     }
     if let Some(head) = &report.head {
-        rows.push(("head misalignment, forget", per_model(&head.misalignment, |m| m.forget)));
-        rows.push(("head misalignment, retain", per_model(&head.misalignment, |m| m.retain)));
-        rows.push(("head mismatch, forget", per_model(&head.mismatch, |s| s.forget)));
+        rows.push(("head misalignment, forget", head.misalignment.map(|m| m.forget)));
+        rows.push(("head misalignment, retain", head.misalignment.map(|m| m.retain)));
+        rows.push(("head mismatch, forget", head.mismatch.map(|s| s.forget)));
     }
     if rows.is_empty() {
         return;
@@ -144,21 +144,11 @@ fn worst_class(
     let known = classes.iter().filter(|c| c.accuracy.is_some());
     let worst =
         known.max_by(|a, b| a.accuracy.partial_cmp(&b.accuracy).unwrap_or(Ordering::Equal))?;
-    let of = |model: &OutputAccuracy| {
-        model.forget_classes.iter().find(|c| c.class == worst.class).and_then(|c| c.accuracy)
-    };
+    let of = |model: &OutputAccuracy| model.class(worst.class).and_then(|c| c.accuracy);
     // Where all are alike, none is worst.
     let alike = classes.iter().all(|c| c.accuracy == worst.accuracy);
     let name = data.map_or_else(|| worst.class.to_string(), |data| class(data, worst.class));
-    (!alike).then(|| (format!("  of them class {name}"), per_model(outputs, of)))
-}
-
-fn per_model<T>(of: &PerModel<T>, value: impl Fn(&T) -> Option<f64>) -> PerModel<Option<f64>> {
-    PerModel {
-        original: value(&of.original),
-        unlearned: value(&of.unlearned),
-        reference: of.reference.as_ref().map(value),
-    }
+    (!alike).then(|| (format!("  of them class {name}"), outputs.map(of)))
 }
 
 /// A rule that says the same of more layers than this names only the deepest ones.

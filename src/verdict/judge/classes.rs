@@ -1,6 +1,7 @@
 //! Several classes to forget: none of them may hide in the mean over all.
 
 use super::super::evidence::{ClassEvidence, LayerEvidence, OutputAccuracy, PerModel};
+use super::reference::Excess;
 use super::{Court, Found, Outcome, finite, number, worst};
 use crate::onnx::LayerKind;
 
@@ -20,12 +21,10 @@ impl<'a> Court<'a> {
         let classes = self.several();
         let mut outcomes = vec![Outcome::Passed];
         for class in classes {
-            let of = |model: &OutputAccuracy| {
-                model.forget_classes.iter().find(|c| c.class == *class).copied()
-            };
-            let reference = outputs.reference.as_ref().map(|r| of(r).and_then(|c| c.accuracy));
+            let reference = outputs.reference.as_ref();
+            let reference = reference.map(|r| r.class(*class).and_then(|c| c.accuracy));
             let (limit, expected) = self.output_limit(reference);
-            let unlearned = of(&outputs.unlearned);
+            let unlearned = outputs.unlearned.class(*class);
             let accuracy = finite(unlearned.and_then(|c| c.accuracy));
             let samples = unlearned.map_or(0, |c| c.samples) as f64;
             let outcome = match accuracy {
@@ -102,11 +101,16 @@ impl<'a> Court<'a> {
             let missing = Found::from("no value".to_owned());
             return self.class_finding(layer, class, "could not be compared with", margin, missing);
         };
-        let half_way = |value: f64| way <= 0.0 || value / way >= self.policy.half_way;
-        match (finite(gap.value), gap.ci) {
-            (Some(value), Some([low, _])) if value > margin && low > 0.0 && half_way(value) => {
+        let excess = Excess { gap, to_original: Some(way), margin };
+        let missing = "could not be compared with";
+        match excess.exceeds() {
+            None => {
+                let found = Found::from(super::signed(gap));
+                self.class_finding(layer, class, missing, margin, found)
+            }
+            Some(true) if excess.share() >= self.policy.half_way => {
                 let found =
-                    Found { text: super::signed(gap), value: Some(value), limit: Some(margin) };
+                    Found { text: super::signed(gap), value: gap.value, limit: Some(margin) };
                 self.class_finding(
                     layer,
                     class,
@@ -115,11 +119,7 @@ impl<'a> Court<'a> {
                     found,
                 )
             }
-            (Some(_), Some(_)) => Outcome::Passed,
-            _ => {
-                let missing = Found::from(super::signed(gap));
-                self.class_finding(layer, class, "could not be compared with", margin, missing)
-            }
+            Some(_) => Outcome::Passed,
         }
     }
 
@@ -140,12 +140,9 @@ impl<'a> Court<'a> {
 
     /// A class by its number and, where the data give one, its name.
     fn class_name(&self, class: usize) -> String {
-        let data = self.evidence.data;
-        let place = data.and_then(|d| d.forget_classes.iter().position(|c| *c == class));
-        let name = data.zip(place).and_then(|(d, place)| d.forget_class_names.get(place));
-        match name {
-            Some(name) if *name != class.to_string() => format!("{class} ({name})"),
-            _ => class.to_string(),
+        match self.evidence.data.and_then(|data| data.forget_class_name(class)) {
+            Some(name) => format!("{class} ({name})"),
+            None => class.to_string(),
         }
     }
 }

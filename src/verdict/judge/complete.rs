@@ -3,7 +3,9 @@
 use super::{Court, Found, Label, Outcome, finite, is_end};
 use crate::measures::Status;
 use crate::onnx::LayerKind;
-use crate::verdict::evidence::{Accuracy, FewShotAccuracy, Interval, LayerEvidence, ReferenceGap};
+use crate::verdict::evidence::{
+    Accuracy, FewShotAccuracy, Interval, LayerEvidence, ReferenceGap, fewest_shots, most_shots,
+};
 
 impl Court<'_> {
     /// Whether every figure that the verdict rests on is there and finite.
@@ -66,7 +68,7 @@ impl Court<'_> {
         }
         let classes = self.several();
         for class in classes {
-            let own = outputs.unlearned.forget_classes.iter().find(|c| c.class == *class);
+            let own = outputs.unlearned.class(*class);
             need(
                 &format!("unlearned: accuracy on class {class}"),
                 own.and_then(|c| c.accuracy),
@@ -89,8 +91,6 @@ impl Court<'_> {
         layer: &LayerEvidence,
         need: &mut dyn FnMut(&str, Option<f64>, Status),
     ) {
-        let first = |values: &[Option<f64>]| values.first().copied().flatten();
-        let last = |values: &[Option<f64>]| values.last().copied().flatten();
         let has_reference = self.evidence.has_reference();
         let (probe, few_shot) = (&layer.probe, &layer.few_shot);
         let given = has_reference.then_some(probe.reference.as_ref());
@@ -110,10 +110,10 @@ impl Court<'_> {
             let of = |value: fn(&FewShotAccuracy) -> &Vec<Option<f64>>| shots.map(value);
             let (forget, retain) = (of(|s| &s.forget), of(|s| &s.retain));
             let what = format!("{model}: few-shot accuracy on");
-            need(&format!("{what} forget"), forget.and_then(|f| first(f)), status);
-            need(&format!("{what} retain"), retain.and_then(|r| first(r)), status);
+            need(&format!("{what} forget"), forget.and_then(|f| fewest_shots(f)), status);
+            need(&format!("{what} retain"), retain.and_then(|r| fewest_shots(r)), status);
             // The reference's fitness is told from the most shots.
-            need(&format!("{what} retain, most shots"), retain.and_then(|r| last(r)), status);
+            need(&format!("{what} retain, most shots"), retain.and_then(|r| most_shots(r)), status);
         }
         if is_end(layer) {
             need("few-shot effect", few_shot.effect, status);
@@ -141,7 +141,7 @@ impl Court<'_> {
             }
         }
         for class in self.several() {
-            let own = layer.forget_classes.iter().find(|c| c.class == *class);
+            let own = layer.class(*class);
             let effect = own.map_or(Interval::missing(Status::Undefined), |c| c.effect);
             need(&format!("few-shot effect of class {class}"), effect.value, effect.status);
         }

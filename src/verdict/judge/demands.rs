@@ -3,7 +3,7 @@
 
 use super::{Court, Found, Outcome, Ruling, finite, number};
 use crate::measures::Status;
-use crate::verdict::evidence::{CkaEvidence, LayerEvidence, ProbeEvidence};
+use crate::verdict::evidence::{CkaEvidence, LayerEvidence, ProbeEvidence, fewest_shots};
 use crate::verdict::policy::Limit;
 use crate::verdict::rules::Key;
 
@@ -32,15 +32,18 @@ impl<'a> Court<'a> {
         let deep = self.deep_layers();
         for layer in self.evidence.layers {
             let is_deep = deep.iter().any(|d| d.name == layer.name);
-            let few_shot = |values: &[Option<f64>]| values.first().copied().flatten();
             let probe = |probe: &ProbeEvidence| probe.forget_accuracy;
             self.layer_within(
                 "few-shot-recovery",
                 layer,
                 is_deep,
                 Figure {
-                    value: few_shot(&layer.few_shot.unlearned.forget),
-                    reference: layer.few_shot.reference.as_ref().and_then(|r| few_shot(&r.forget)),
+                    value: fewest_shots(&layer.few_shot.unlearned.forget),
+                    reference: layer
+                        .few_shot
+                        .reference
+                        .as_ref()
+                        .and_then(|r| fewest_shots(&r.forget)),
                     status: layer.few_shot.status,
                 },
             );

@@ -1,7 +1,7 @@
 //! Without a reference: the retain classes are placebos. A forgotten class must have become harder
 //! to learn from few samples than they have.
 
-use super::super::evidence::{Interval, LayerEvidence};
+use super::super::evidence::{Interval, LayerEvidence, fewest_shots};
 use super::{Court, Found, Outcome, is_end, signed, worst};
 use crate::onnx::LayerKind;
 use crate::verdict::rules::Key;
@@ -58,9 +58,8 @@ impl<'a> Court<'a> {
     /// reference unfit to convict.
     fn placebos_fell(&self, layer: &LayerEvidence) -> bool {
         let drop = self.policy.value("reference-fits", Key::MaxBelowOriginal, None);
-        let first = |values: &[Option<f64>]| values.first().copied().flatten();
-        let before = first(&layer.few_shot.original.retain);
-        let after = first(&layer.few_shot.unlearned.retain);
+        let before = fewest_shots(&layer.few_shot.original.retain);
+        let after = fewest_shots(&layer.few_shot.unlearned.retain);
         before.zip(after).is_some_and(|(before, after)| before - after > drop)
     }
 
@@ -76,8 +75,9 @@ impl<'a> Court<'a> {
         let mut outcome = Outcome::Passed;
         for layer in self.deep_layers() {
             let (before, after) = (&layer.few_shot.original, &layer.few_shot.unlearned);
-            let first = |values: &[Option<f64>]| values.first().copied().flatten();
-            let kept = |before, after| Some(first(after)? / first(before).filter(|b| *b > 0.0)?);
+            let kept = |before, after| {
+                Some(fewest_shots(after)? / fewest_shots(before).filter(|b| *b > 0.0)?)
+            };
             let forget = kept(&before.forget, &after.forget);
             let retain = kept(&before.retain, &after.retain).filter(|r| *r > 0.0);
             let Some(share) = forget.zip(retain).map(|(f, r): (f64, f64)| f / r) else { continue };

@@ -6,7 +6,7 @@
 //! methods lie at .5 to 1 of the way in both. So an excess convicts only from half the way on in
 //! both; a smaller one that is beyond margin and sampling error leaves the matter open.
 
-use super::super::evidence::{Interval, LayerEvidence, ReferenceGap};
+use super::super::evidence::{Interval, LayerEvidence, ReferenceGap, fewest_shots, most_shots};
 use super::placebos::effect_outcome;
 use super::{Court, Found, Outcome, Ruling, finite, signed, worst};
 use crate::measures::Status;
@@ -89,11 +89,10 @@ impl<'a> Court<'a> {
         let missing = Interval::missing(Status::Undefined);
         let gap = layer.reference_gap;
         let gap = gap.unwrap_or(ReferenceGap { probe: missing, few_shot: missing });
-        let forget = |accuracies: &[Option<f64>]| accuracies.first().copied().flatten();
         let few_shot = Excess {
             gap: gap.few_shot,
-            to_original: forget(&layer.few_shot.original.forget)
-                .zip(layer.few_shot.reference.as_ref().and_then(|r| forget(&r.forget)))
+            to_original: fewest_shots(&layer.few_shot.original.forget)
+                .zip(layer.few_shot.reference.as_ref().and_then(|r| fewest_shots(&r.forget)))
                 .map(|(o, r)| o - r),
             margin: self.margin("few-shot-recovery", layer),
         };
@@ -133,30 +132,29 @@ impl<'a> Court<'a> {
         excess: Excess,
         near: bool,
     ) -> Outcome {
-        let (outcome, measured) = match (finite(excess.gap.value), excess.gap.ci) {
-            (Some(value), Some([low, _])) if value > excess.margin && low > 0.0 => {
-                let half_way = excess.share() >= self.policy.half_way;
-                let convicts = half_way && near && self.poorer().is_none();
-                (if convicts { Outcome::Failed } else { Outcome::Undecided }, true)
+        let poorer = self.poorer();
+        let outcome = match excess.exceeds() {
+            Some(true) if near && poorer.is_none() && excess.share() >= self.policy.half_way => {
+                Outcome::Failed
             }
-            (Some(_), Some(_)) => (Outcome::Passed, true),
-            _ => (Outcome::Undecided, false),
+            Some(false) => Outcome::Passed,
+            _ => Outcome::Undecided,
         };
-        let message = match (outcome, measured) {
-            (Outcome::Failed, _) => format!("{what} of the forget set exceeds the reference's"),
-            (Outcome::Passed, _) => {
+        let message = match (outcome, excess.exceeds(), poorer) {
+            (Outcome::Failed, ..) => format!("{what} of the forget set exceeds the reference's"),
+            (Outcome::Passed, ..) => {
                 format!("{what} of the forget set does not exceed the reference's")
             }
-            (_, true) if let Some((reference, original)) = self.poorer() => format!(
+            (_, None, _) => format!("{what} could not be compared with the reference's"),
+            (_, _, Some((reference, original))) => format!(
                 "{what} of the forget set exceeds the reference's, but the reference tells retain \
                  samples apart less well too (few-shot {reference:.2}, the original {original:.2}); \
                  give a reference trained to the original's recipe"
             ),
-            (_, true) => format!(
+            (_, _, None) => format!(
                 "{what} of the forget set exceeds the reference's, but no more than retrained \
                  models may differ from each other; compare with another reference"
             ),
-            (_, false) => format!("{what} could not be compared with the reference's"),
         };
         let expected = format!("at most {:.2} above the reference", excess.margin);
         let found =
@@ -210,10 +208,9 @@ impl<'a> Court<'a> {
     /// features are poorer altogether and show little of the forget set too, whoever looks.
     fn poorer(&self) -> Option<(f64, f64)> {
         let drop = self.policy.value("reference-fits", Key::MaxBelowOriginal, None);
-        let last = |accuracies: &[Option<f64>]| accuracies.last().copied().flatten();
         let accuracies = self.deep_layers().into_iter().filter_map(|layer| {
-            let reference = last(&layer.few_shot.reference.as_ref()?.retain)?;
-            Some((reference, last(&layer.few_shot.original.retain)?))
+            let reference = most_shots(&layer.few_shot.reference.as_ref()?.retain)?;
+            Some((reference, most_shots(&layer.few_shot.original.retain)?))
         });
         accuracies
             .filter(|(reference, original)| original - reference > drop)
@@ -260,19 +257,26 @@ impl<'a> Court<'a> {
 
 /// How far recovery lies beyond the reference's.
 #[derive(Clone, Copy)]
-struct Excess {
+pub(super) struct Excess {
     /// Unlearned minus reference.
-    gap: Interval,
+    pub gap: Interval,
     /// Original minus reference.
-    to_original: Option<f64>,
+    pub to_original: Option<f64>,
     /// What the policy allows.
-    margin: f64,
+    pub margin: f64,
 }
 
 impl Excess {
+    /// Whether it is more than the policy allows and than sampling error explains; `None` where it
+    /// was not measured.
+    pub fn exceeds(&self) -> Option<bool> {
+        let [low, _] = self.gap.ci?;
+        Some(finite(self.gap.value)? > self.margin && low > 0.0)
+    }
+
     /// The share of the way from the reference to the original; beyond the original, or where the
     /// reference lies there too, it is the whole way.
-    fn share(&self) -> f64 {
+    pub fn share(&self) -> f64 {
         match (self.gap.value, self.to_original) {
             (Some(gap), Some(way)) if way > 0.0 => gap / way,
             (Some(gap), _) if gap > 0.0 => 1.0,
