@@ -293,6 +293,21 @@ fn external() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
+/// Long enough for every tensor, a pointer's text would be read as weights.
+#[test]
+fn a_git_lfs_pointer_is_no_external_data() {
+    let (folder, path) = external();
+    let weights = folder.path().join("weights.bin");
+    let size = bytes(&weights).len();
+    for length in [0, 2 * size] {
+        let text = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+        let pointer = [text, &" ".repeat(length)].concat();
+        std::fs::write(&weights, pointer).expect("written");
+        let error = Model::open(&path).map(drop).expect_err("a refusal").to_string();
+        assert!(error.contains("weights.bin") && error.contains("a Git LFS pointer"), "{error}");
+    }
+}
+
 #[test]
 fn one_data_file_under_two_names_is_patched_under_both() {
     let (folder, path) = external();
